@@ -1,0 +1,67 @@
+"""Commit to a list: a root that binds the count, and paths that prove one element.
+
+Tree shape as in RFC 6962 (an odd last node is promoted, never doubled), tagged hashes.
+root = H(MERKLE_ROOT ‖ count u64 ‖ top), so a wrong count never verifies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sequencer.crypto.hashing import ZERO_DIGEST, Tag, hash_tagged
+
+PATH_LENGTH_MAX = 40
+"""Longest path that a verifier looks at: lists of up to 2^40 elements."""
+
+
+def compute_leaf(data: bytes) -> bytes:
+    """Return the digest of one element."""
+    return hash_tagged(Tag.MERKLE_LEAF, data)
+
+
+def compute_root(elements: Sequence[bytes]) -> bytes:
+    """Return the root over `elements` (their bytes, not their digests); an empty list has one too."""
+    return _bind_count(len(elements), _fold([compute_leaf(element) for element in elements]))
+
+
+def compute_path(elements: Sequence[bytes], index: int) -> tuple[bytes, ...]:
+    """Return the sibling digests from the leaf at `index` up to the top."""
+    level = [compute_leaf(element) for element in elements]
+    path = []
+    while len(level) > 1:
+        sibling = index ^ 1
+        if sibling < len(level):
+            path.append(level[sibling])
+        level = _next_level(level)
+        index //= 2
+    return tuple(path)
+
+
+def compute_root_from_path(element: bytes, index: int, count: int, path: Sequence[bytes]) -> bytes | None:
+    """Return the root that `path` leads to, or None if its length does not fit `index` and `count`."""
+    if not 0 <= index < count or len(path) > PATH_LENGTH_MAX:
+        return None
+    node, width, used = compute_leaf(element), count, 0
+    while width > 1:
+        if index ^ 1 < width:
+            if used == len(path):
+                return None
+            left, right = (path[used], node) if index & 1 else (node, path[used])
+            node, used = hash_tagged(Tag.MERKLE_NODE, left, right), used + 1
+        index, width = index // 2, (width + 1) // 2
+    return _bind_count(count, node) if used == len(path) else None
+
+
+def _bind_count(count: int, top: bytes) -> bytes:
+    return hash_tagged(Tag.MERKLE_ROOT, count.to_bytes(8, "big"), top)
+
+
+def _fold(level: list[bytes]) -> bytes:
+    while len(level) > 1:
+        level = _next_level(level)
+    return level[0] if level else ZERO_DIGEST
+
+
+def _next_level(level: list[bytes]) -> list[bytes]:
+    paired = [hash_tagged(Tag.MERKLE_NODE, level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+    return paired + level[len(paired) * 2 :]

@@ -1,0 +1,168 @@
+"""List what a replica asks of the world; names are in the imperative.
+
+Order matters: whatever follows a `Persist…` in the same tuple may leave the node only once
+that record is durable. `StoreExecution` and `SaveSnapshot` can be recomputed and gate nothing.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from sequencer.types.batch import Batch
+from sequencer.types.block import BlockHeader, FinalizedBlock
+from sequencer.types.commitment import CommitmentCertificate
+from sequencer.types.executed import ExecutedBlock
+from sequencer.types.messages import Message
+from sequencer.types.outcome import Rejection
+from sequencer.types.primitives import Digest, Height, ValidatorIndex
+from sequencer.types.records import VoteRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send to one peer; lost if the channel is down."""
+
+    peer: ValidatorIndex
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """Send to every other validator."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class PersistVote:
+    """Append to the vote log and make durable. # V10 V11 V12"""
+
+    record: VoteRecord
+
+
+@dataclass(frozen=True, slots=True)
+class PersistBatch:
+    """Write a batch to the block store and make durable. # L1 L4"""
+
+    batch: Batch
+
+
+@dataclass(frozen=True, slots=True)
+class PersistBlock:
+    """Write a delivered block (its batches are durable already or come along) and make durable."""
+
+    block: FinalizedBlock
+
+
+@dataclass(frozen=True, slots=True)
+class StoreExecution:
+    """Index what executing a block gave, and tell subscribers."""
+
+    block: ExecutedBlock
+
+
+@dataclass(frozen=True, slots=True)
+class StoreCommitmentCertificate:
+    """Keep the certificate of a commitment, and tell subscribers."""
+
+    certificate: CommitmentCertificate
+
+
+@dataclass(frozen=True, slots=True)
+class SaveSnapshot:
+    """Keep the execution state after `header`; older snapshots may go."""
+
+    header: BlockHeader
+    snapshot: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CheckItems:
+    """Run `check_items` off the critical path; answered by `ItemsChecked`."""
+
+    request: int
+    items: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadBlocks:
+    """Read stored blocks; answered by `BlocksLoaded`."""
+
+    request: int
+    from_height: Height
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class PublishItems:
+    """Gossip items in a packed envelope."""
+
+    items: tuple[bytes, ...]
+
+
+class SubmissionStatus(enum.Enum):
+    """What happened to one submitted item."""
+
+    ACCEPTED = "accepted"
+    """In a batch that is durable and pushed."""
+    HELD = "held"
+    """Waits: for its predecessor, for room in the lane, or for another validator's lane."""
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """Answer for one submitted item."""
+
+    status: SubmissionStatus
+    item_id: Digest
+    rejection: Rejection | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Answer to `ItemsSubmitted`: one submission per item, in order."""
+
+    request: int
+    submissions: tuple[Submission, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """Hand in `Continued` soon, after what waits already; execution goes on then."""
+
+
+@dataclass(frozen=True, slots=True)
+class BanPeer:
+    """Close the connections to a peer that broke the protocol, for 60 s."""
+
+    peer: ValidatorIndex
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RaiseAlarm:
+    """A rule of the protocol was broken by more than F; the replica has stopped signing."""
+
+    reason: str
+
+
+Effect: TypeAlias = (
+    Send
+    | Broadcast
+    | PersistVote
+    | PersistBatch
+    | PersistBlock
+    | StoreExecution
+    | StoreCommitmentCertificate
+    | SaveSnapshot
+    | CheckItems
+    | LoadBlocks
+    | PublishItems
+    | Answer
+    | Continue
+    | BanPeer
+    | RaiseAlarm
+)

@@ -1,0 +1,90 @@
+"""List what can happen to a replica; names are in the past tense."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from sequencer.types.block import FinalizedBlock
+from sequencer.types.commitment import CommitmentCertificate
+from sequencer.types.item import CheckedItem
+from sequencer.types.messages import Message
+from sequencer.types.primitives import ValidatorIndex
+
+
+@dataclass(frozen=True, slots=True)
+class PeerConnected:
+    """Both channels to the peer are open; what was sent before may be lost. # G4"""
+
+    peer: ValidatorIndex
+
+
+@dataclass(frozen=True, slots=True)
+class PeerDisconnected:
+    """A channel to the peer broke; an unknown suffix of what was sent is lost. # G4"""
+
+    peer: ValidatorIndex
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReceived:
+    """A decoded message came from an authenticated peer. # G4"""
+
+    peer: ValidatorIndex
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class ItemsSubmitted:
+    """A client handed in items; answered by the effect `Answer` with the same `request`."""
+
+    request: int
+    """≥ 1, chosen by the caller, unique while unanswered."""
+    items: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemsGossiped:
+    """A packed envelope of items came by gossip."""
+
+    items: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemsChecked:
+    """Answer to `CheckItems`: one result per item, in order."""
+
+    request: int
+    results: tuple[CheckedItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BlocksLoaded:
+    """Answer to `LoadBlocks`: consecutive stored blocks, perhaps none."""
+
+    request: int
+    blocks: tuple[FinalizedBlock, ...]
+    commitment: CommitmentCertificate | None
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """The time that `get_timer` named has come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Continued:
+    """Answer to `Continue`: goes on with a slice of execution."""
+
+
+Event: TypeAlias = (
+    PeerConnected
+    | PeerDisconnected
+    | MessageReceived
+    | ItemsSubmitted
+    | ItemsGossiped
+    | ItemsChecked
+    | BlocksLoaded
+    | TimerFired
+    | Continued
+)

@@ -1,0 +1,47 @@
+"""Hold what executing one block gave: results, commitment and the lists under its roots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sequencer.types.block import BlockHeader
+from sequencer.types.commitment import Commitment
+from sequencer.types.outcome import ItemResult, OutcomeLeaf
+from sequencer.types.primitives import RollupId
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceList:
+    """One namespace's ordered leaves under the batch root; namespace 0 is the system."""
+
+    namespace: RollupId
+    leaves: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionRow:
+    """One rollup's row under the exec root (row 0: the system state)."""
+
+    namespace: RollupId
+    settled_height: int
+    state_root: bytes
+    receipt_root: bytes
+    outbox_root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutedBlock:
+    """Everything that RPC, receipts and proofs need to know of an executed height."""
+
+    header: BlockHeader
+    commitment: Commitment
+    is_scheduled: bool
+    """Whether validators sign this height's commitment."""
+    results: tuple[ItemResult, ...]
+    """One per item of the atomic batch, in order."""
+    outcomes: tuple[OutcomeLeaf, ...]
+    """Decided at this height, sorted by bundle id: the leaves of the outcome root."""
+    namespaces: tuple[NamespaceList, ...]
+    """Leaves of the batch root, sorted by namespace; only namespaces with items."""
+    rows: tuple[ExecutionRow, ...]
+    """Leaves of the exec root, sorted by namespace."""

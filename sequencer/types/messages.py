@@ -1,0 +1,361 @@
+"""List every message that validators exchange, with its number, channel and limits.
+
+A message travels as the array [number, body]. Votes, proposals, HAVE and all that is small
+and urgent use the votes channel; batches, fetches and catch-up use the data channel.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, cast
+
+from sequencer.codec import U16_MAX, Fields, decode, encode
+from sequencer.errors import DecodeError
+from sequencer.types.batch import Batch
+from sequencer.types.block import BlockHeader, FinalizedBlock
+from sequencer.types.commitment import CommitmentCertificate, CommitmentVote
+from sequencer.types.parameters import COMMITTEE_SIZE_MAX
+from sequencer.types.primitives import Digest, Epoch, Height, Position, ValidatorIndex, View
+from sequencer.types.vote import Certificate, Proposal, Vote
+
+PROTOCOL_VERSION = 1
+MESSAGE_BYTES_MAX = 4 << 20
+"""Largest encoded message on the data channel."""
+VOTES_MESSAGE_BYTES_MAX = 1 << 20
+"""Largest encoded message on the votes channel."""
+HELLO_CERTIFICATES_MAX = 64
+"""Certificates that a HELLO carries. # F5"""
+HELLO_VOTES_MAX = 64
+"""Own votes that a HELLO carries. # F5"""
+BLOCK_REPLY_HEADERS_MAX = 64
+BATCH_REPLY_BATCHES_MAX = 16
+SYNC_BLOCKS_MAX = 32
+"""Blocks that one SYNC reply carries."""
+
+
+class Channel(enum.Enum):
+    """The stream that a message uses; each is ordered, and neither waits for the other."""
+
+    VOTES = "votes"
+    DATA = "data"
+
+
+@dataclass(frozen=True, slots=True)
+class HaveEntry:
+    """I hold lane `lane` from its finalized position up to the batch `digest` at `position`. # L4"""
+
+    lane: ValidatorIndex
+    position: Position
+    digest: Digest
+
+    def to_value(self) -> tuple[object, ...]:
+        """Return the array."""
+        return (self.lane, self.position, self.digest)
+
+    @classmethod
+    def from_value(cls, value: object, path: str) -> HaveEntry:
+        """Read the array; raises `DecodeError` naming the field."""
+        read = Fields(value, path)
+        entry = cls(read.uint("lane", U16_MAX), read.uint("position"), read.digest("digest"))
+        read.finish()
+        return entry
+
+
+@dataclass(frozen=True, slots=True)
+class Have:
+    """Which batches the sender holds durably; unsigned, cumulative. # L4
+
+    `delivered` is the sender's finalized position per lane: an owner pushes up to
+    `delivered` + W_LANE and re-pushes what the sender lacks. # L2b L3
+    """
+
+    entries: tuple[HaveEntry, ...]
+    delivered: tuple[Position, ...]
+
+    def to_value(self) -> tuple[object, ...]:
+        """Return the array."""
+        return (tuple(entry.to_value() for entry in self.entries), self.delivered)
+
+    @classmethod
+    def from_value(cls, value: object, path: str) -> Have:
+        """Read the array; raises `DecodeError` naming the field."""
+        read = Fields(value, path)
+        have = cls(
+            read.array("entries", COMMITTEE_SIZE_MAX, HaveEntry.from_value),
+            read.array("delivered", COMMITTEE_SIZE_MAX, _read_position),
+        )
+        read.finish()
+        return have
+
+
+def _read_position(value: object, path: str) -> Position:
+    return Fields((value,), path).uint("position")
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """First message on every connection of the votes channel, both ways. # F5"""
+
+    version: int
+    chain_id: Digest
+    epoch: Epoch
+    view: View
+    finalized_height: Height
+    finalized_view: View
+    finalized_digest: Digest
+    certificates: tuple[Certificate, ...]
+    """F of the finalized view (absent at genesis), then N and Z above it, newest."""
+    votes: tuple[Vote, ...]
+    """Own logged votes above the finalized view."""
+    have: Have
+
+    def to_value(self) -> tuple[object, ...]:
+        """Return the array."""
+        return (
+            self.version,
+            self.chain_id,
+            self.epoch,
+            self.view,
+            self.finalized_height,
+            self.finalized_view,
+            self.finalized_digest,
+            tuple(certificate.to_value() for certificate in self.certificates),
+            tuple(vote.to_value() for vote in self.votes),
+            self.have.to_value(),
+        )
+
+    @classmethod
+    def from_value(cls, value: object, path: str) -> Hello:
+        """Read the array; raises `DecodeError` naming the field."""
+        read = Fields(value, path)
+        hello = cls(
+            read.uint("version", U16_MAX),
+            read.digest("chain_id"),
+            read.uint("epoch"),
+            read.uint("view"),
+            read.uint("finalized_height"),
+            read.uint("finalized_view"),
+            read.digest("finalized_digest"),
+            read.array("certificates", HELLO_CERTIFICATES_MAX, Certificate.from_value),
+            read.array("votes", HELLO_VOTES_MAX, Vote.from_value),
+            Have.from_value(read.take("have"), f"{path}.have"),
+        )
+        read.finish()
+        return hello
+
+
+@dataclass(frozen=True, slots=True)
+class GetBlocks:
+    """Ask for the header `digest` and up to `count` - 1 of its ancestors. # C4"""
+
+    digest: Digest
+    count: int
+
+    def to_value(self) -> tuple[object, ...]:
+        """Return the array."""
+        return (self.digest, self.count)
+
+    @classmethod
+    def from_value(cls, value: object, path: str) -> GetBlocks:
+        """Read the array; raises `DecodeError` naming the field."""
+        read = Fields(value, path)
+        request = cls(read.digest("digest"), read.uint("count", BLOCK_REPLY_HEADERS_MAX))
+        read.finish()
+        return request
+
+
+@dataclass(frozen=True, slots=True)
+class BlockHeaders:
+    """Answer to GET_BLOCKS: headers from the asked one downwards, each the parent of the one before."""
+
+    headers: tuple[BlockHeader, ...]
+
+    def to_value(self) -> tuple[object, ...]:
+        """Return the array."""
+        return (tuple(header.to_value() for header in self.headers),)
+
+    @classmethod
+    def from_value(cls, value: object, path: str) -> BlockHeaders:
+        """Read the array; raises `DecodeError` naming the field."""
+        read = Fields(value, path)
+        reply = cls(read.array("headers", BLOCK_REPLY_HEADERS_MAX, BlockHeader.from_value))
+        read.finish()
+        return reply
+
+
+@dataclass(frozen=True, slots=True)
+class GetBatches:
+    """Ask for the batches of `lane` on the chain down from `tip_digest` at `high`, to `low`. # L6"""
+
+    lane: ValidatorIndex
+    tip_digest: Digest
+    low: Position
+    high: Position
+
+    def to_value(self) -> tuple[object, ...]:
+        """Return the array."""
+        return (self.lane, self.tip_digest, self.low, self.high)
+
+    @classmethod
+    def from_value(cls, value: object, path: str) -> GetBatches:
+        """Read the array; raises `DecodeError` naming the field."""
+        read = Fields(value, path)
+        request = cls(read.uint("lane", U16_MAX), read.digest("tip_digest"), read.uint("low"), read.uint("high"))
+        read.finish()
+        if not 1 <= request.low <= request.high < request.low + BATCH_REPLY_BATCHES_MAX:
+            raise DecodeError(f"{path}.high", f"must be low..low + {BATCH_REPLY_BATCHES_MAX - 1}, low at least 1")
+        return request
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """Answer to GET_BATCHES: batches from the asked tip downwards, each the parent of the one before."""
+
+    lane: ValidatorIndex
+    batches: tuple[Batch, ...]
+
+    def to_value(self) -> tuple[object, ...]:
+        """Return the array."""
+        return (self.lane, tuple(batch.to_value() for batch in self.batches))
+
+    @classmethod
+    def from_value(cls, value: object, path: str) -> Batches:
+        """Read the array; raises `DecodeError` naming the field."""
+        read = Fields(value, path)
+        reply = cls(read.uint("lane", U16_MAX), read.array("batches", BATCH_REPLY_BATCHES_MAX, Batch.from_value))
+        read.finish()
+        return reply
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """Ask for finalized blocks from `from_height` on, at most `count`. # R2"""
+
+    from_height: Height
+    count: int
+
+    def to_value(self) -> tuple[object, ...]:
+        """Return the array."""
+        return (self.from_height, self.count)
+
+    @classmethod
+    def from_value(cls, value: object, path: str) -> Sync:
+        """Read the array; raises `DecodeError` naming the field."""
+        read = Fields(value, path)
+        request = cls(read.uint("from_height"), read.uint("count", SYNC_BLOCKS_MAX))
+        read.finish()
+        return request
+
+
+@dataclass(frozen=True, slots=True)
+class SyncBlocks:
+    """Answer to SYNC: consecutive blocks; the last one carries its finalization. Empty: the sender has none. # R2"""
+
+    blocks: tuple[FinalizedBlock, ...]
+    commitment: CommitmentCertificate | None
+    """The newest commitment certificate at or below the last block, to compare with."""
+
+    def to_value(self) -> tuple[object, ...]:
+        """Return the array."""
+        return (
+            tuple(finalized_block_to_value(block) for block in self.blocks),
+            None if self.commitment is None else self.commitment.to_value(),
+        )
+
+    @classmethod
+    def from_value(cls, value: object, path: str) -> SyncBlocks:
+        """Read the array; raises `DecodeError` naming the field."""
+        read = Fields(value, path)
+        reply = cls(
+            read.array("blocks", SYNC_BLOCKS_MAX, read_finalized_block),
+            read.optional("commitment", CommitmentCertificate.from_value),
+        )
+        read.finish()
+        return reply
+
+
+def finalized_block_to_value(block: FinalizedBlock) -> tuple[object, ...]:
+    """Return the array of a finalized block."""
+    certificate = None if block.finalization is None else block.finalization.to_value()
+    return (block.header.to_value(), certificate, tuple(batch.to_value() for batch in block.batches))
+
+
+def read_finalized_block(value: object, path: str) -> FinalizedBlock:
+    """Read the array of a finalized block; raises `DecodeError` naming the field."""
+    read = Fields(value, path)
+    block = FinalizedBlock(
+        BlockHeader.from_value(read.take("header"), f"{path}.header"),
+        read.optional("finalization", Certificate.from_value),
+        read.array("batches", COMMITTEE_SIZE_MAX * 16, Batch.from_value),
+    )
+    read.finish()
+    return block
+
+
+Message: TypeAlias = (
+    Hello
+    | Have
+    | Proposal
+    | Vote
+    | Certificate
+    | GetBlocks
+    | BlockHeaders
+    | CommitmentVote
+    | CommitmentCertificate
+    | Batch
+    | GetBatches
+    | Batches
+    | Sync
+    | SyncBlocks
+)
+
+
+class _Encodable(Protocol):
+    def to_value(self) -> tuple[object, ...]: ...
+
+
+_TABLE: tuple[tuple[int, type, Channel, Callable[[object, str], object]], ...] = (
+    (1, Hello, Channel.VOTES, Hello.from_value),
+    (2, Have, Channel.VOTES, Have.from_value),
+    (3, Proposal, Channel.VOTES, Proposal.from_value),
+    (4, Vote, Channel.VOTES, Vote.from_value),
+    (5, Certificate, Channel.VOTES, Certificate.from_value),
+    (6, GetBlocks, Channel.VOTES, GetBlocks.from_value),
+    (7, BlockHeaders, Channel.VOTES, BlockHeaders.from_value),
+    (8, CommitmentVote, Channel.VOTES, CommitmentVote.from_value),
+    (9, CommitmentCertificate, Channel.VOTES, CommitmentCertificate.from_value),
+    (10, Batch, Channel.DATA, Batch.from_value),
+    (11, GetBatches, Channel.DATA, GetBatches.from_value),
+    (12, Batches, Channel.DATA, Batches.from_value),
+    (13, Sync, Channel.DATA, Sync.from_value),
+    (14, SyncBlocks, Channel.DATA, SyncBlocks.from_value),
+)
+_NUMBERS = {kind: number for number, kind, _, _ in _TABLE}
+_CHANNELS = {kind: channel for _, kind, channel, _ in _TABLE}
+_READERS = {number: (channel, reader) for number, _, channel, reader in _TABLE}
+
+
+def get_channel(message: Message) -> Channel:
+    """Return the channel that the message uses."""
+    return _CHANNELS[type(message)]
+
+
+def encode_message(message: Message) -> bytes:
+    """Return the bytes that travel."""
+    return encode((_NUMBERS[type(message)], cast(_Encodable, message).to_value()))
+
+
+def decode_message(data: bytes, channel: Channel) -> Message:
+    """Read one message that came on `channel`; raises `DecodeError` naming the field."""
+    limit = VOTES_MESSAGE_BYTES_MAX if channel is Channel.VOTES else MESSAGE_BYTES_MAX
+    if len(data) > limit:
+        raise DecodeError("message", f"has {len(data)} bytes, at most {limit} are allowed on {channel.value}")
+    read = Fields(decode(data, "message"), "message")
+    number = read.uint("number", U16_MAX)
+    if number not in _READERS or _READERS[number][0] is not channel:
+        raise DecodeError("message.number", f"{number} is not known on {channel.value}")
+    message = _READERS[number][1](read.take("body"), f"message[{number}]")
+    read.finish()
+    return cast(Message, message)
