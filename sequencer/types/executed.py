@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sequencer.codec import encode
 from sequencer.types.block import BlockHeader
 from sequencer.types.commitment import Commitment
 from sequencer.types.outcome import ItemResult, OutcomeLeaf
@@ -27,6 +28,10 @@ class ExecutionRow:
     state_root: bytes
     receipt_root: bytes
     outbox_root: bytes
+
+    def to_bytes(self) -> bytes:
+        """Return the leaf of the exec tree."""
+        return encode((self.namespace, self.settled_height, self.state_root, self.receipt_root, self.outbox_root))
 
 
 @dataclass(frozen=True, slots=True)

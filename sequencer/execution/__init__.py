@@ -1,0 +1,12 @@
+"""Apply atomic batches: decide every bundle, commit to the result, prove it.
+
+machines          what each rollup's operations do
+conditions        what must hold at a bundle's position
+evaluation        one bundle's legs, all or nothing
+system_state      sequences, deposits, fees
+automaton         the outcome of every item of the log, on any log
+commitments       the roots of a height
+executor          blocks in, commitments out, in slices
+snapshot          the executor's whole state as bytes
+receipts          proofs for strangers
+"""

@@ -1,0 +1,140 @@
+"""Compute the roots of a height and chain its commitment to the one before.
+
+batch root      rollup table over one tree per namespace: every item, in order
+pending root    undecided bundles by id
+outcome root    bundles decided at this height, by id
+exec root       one row per namespace: state, receipts, outbox; row 0 is the system state
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from sequencer.codec import encode
+from sequencer.crypto.hashing import ZERO_DIGEST
+from sequencer.crypto.merkle import compute_root
+from sequencer.execution.automaton import Decided, PendingBundle
+from sequencer.state.versioned import VersionedState
+from sequencer.types.block import BlockHeader
+from sequencer.types.bundle import Bundle
+from sequencer.types.commitment import Commitment
+from sequencer.types.executed import ExecutionRow, NamespaceList
+from sequencer.types.genesis import Genesis
+from sequencer.types.item import CheckedItem, ItemKind, SignedBundle
+from sequencer.types.leaves import encode_envelope_leaf, encode_leg_leaf, encode_namespace_row, encode_pending_leaf
+from sequencer.types.outcome import OutcomeLeaf, Status
+from sequencer.types.primitives import SYSTEM_NAMESPACE, Digest, Height, RollupId
+
+EMPTY_ROOT = compute_root(())
+UNREADABLE_KIND = 0
+"""Kind of an envelope whose item is no readable bundle."""
+
+
+class BlockLeaves:
+    """Collects the leaves of one block, item by item. # A2"""
+
+    def __init__(self) -> None:
+        self._namespaces: dict[RollupId, list[bytes]] = {}
+        self._receipts: dict[RollupId, list[bytes]] = {}
+        self._outcomes: list[OutcomeLeaf] = []
+
+    def add(self, checked: CheckedItem, decided: Decided) -> None:
+        """Append an item's leaves; an inadmissible one is listed too, but has no outcome."""
+        kind = ItemKind.BUNDLE if isinstance(checked, SignedBundle) else UNREADABLE_KIND
+        self._append(SYSTEM_NAMESPACE, encode_envelope_leaf(kind, decided.item_id))
+        if isinstance(checked, SignedBundle):
+            self._add_legs(checked.bundle)
+            if decided.status is not Status.INADMISSIBLE:
+                self._add_outcome(checked.bundle, decided)
+
+    def _append(self, namespace: RollupId, leaf: bytes) -> None:
+        self._namespaces.setdefault(namespace, []).append(leaf)
+
+    def _add_legs(self, bundle: Bundle) -> None:
+        for index, leg in enumerate(bundle.legs):
+            self._append(leg.rollup, encode_leg_leaf(bundle.id, index, len(bundle.legs), leg.digest))
+
+    def _add_outcome(self, bundle: Bundle, decided: Decided) -> None:
+        self._outcomes.append(OutcomeLeaf(bundle.id, decided.status, decided.reason))
+        for index, leg in enumerate(bundle.legs):
+            outputs = decided.get_outputs(index)
+            leaf = encode((bundle.id, index, decided.status, tuple(sorted(outputs.items()))))
+            self._receipts.setdefault(leg.rollup, []).append(leaf)
+
+    def get_namespaces(self) -> tuple[NamespaceList, ...]:
+        """Return the lists that have items, ascending by namespace."""
+        return tuple(NamespaceList(namespace, tuple(leaves)) for namespace, leaves in sorted(self._namespaces.items()))
+
+    def get_outcomes(self) -> tuple[OutcomeLeaf, ...]:
+        """Return the outcomes, ascending by bundle id; a bundle is decided once, so ids are distinct."""
+        return tuple(sorted(self._outcomes, key=lambda leaf: leaf.bundle_id))
+
+    def compute_receipt_root(self, namespace: RollupId) -> Digest:
+        """Return the root over [bundle id, leg index, status, outputs] of this rollup's decided legs."""
+        return compute_root(self._receipts.get(namespace, ()))
+
+
+def compute_namespace_rows(namespaces: Iterable[NamespaceList]) -> tuple[bytes, ...]:
+    """Return the leaves of the batch root."""
+    return tuple(encode_namespace_row(n.namespace, len(n.leaves), compute_root(n.leaves)) for n in namespaces)
+
+
+def compute_batch_root(namespaces: Iterable[NamespaceList]) -> Digest:
+    """Return the root of the rollup table."""
+    return compute_root(compute_namespace_rows(namespaces))
+
+
+def compute_pending_root(pending: Sequence[PendingBundle]) -> Digest:
+    """Return the root over undecided bundles, ascending by id."""
+    return compute_root([encode_pending_leaf(*entry) for entry in sorted(pending)])
+
+
+def compute_outcome_root(outcomes: Sequence[OutcomeLeaf]) -> Digest:
+    """Return the root over outcomes, which are ascending by bundle id."""
+    return compute_root([leaf.to_bytes() for leaf in outcomes])
+
+
+def compute_exec_root(rows: Sequence[ExecutionRow]) -> Digest:
+    """Return the root over rows, which are ascending by namespace."""
+    return compute_root([row.to_bytes() for row in rows])
+
+
+def make_rows(
+    height: Height, states: Mapping[RollupId, VersionedState], leaves: BlockLeaves
+) -> tuple[ExecutionRow, ...]:
+    """Return one row per namespace, ascending; native rollups are settled at `height` itself."""
+    return tuple(
+        ExecutionRow(namespace, height, state.tree.root, leaves.compute_receipt_root(namespace), EMPTY_ROOT)
+        for namespace, state in sorted(states.items())
+    )
+
+
+def make_commitment(
+    genesis: Genesis,
+    header: BlockHeader,
+    parent: Digest,
+    namespaces: Sequence[NamespaceList],
+    pending: Sequence[PendingBundle],
+    outcomes: Sequence[OutcomeLeaf],
+    rows: Sequence[ExecutionRow],
+) -> Commitment:
+    """Return the commitment of `header`'s height."""
+    return Commitment(
+        chain_id=genesis.chain_id,
+        epoch=header.epoch,
+        height=header.height,
+        block_digest=header.digest,
+        time_ms=header.time_ms,
+        parent=parent,
+        validators_hash=genesis.committee.digest,
+        batch_root=compute_batch_root(namespaces),
+        pending_root=compute_pending_root(pending),
+        outcome_root=compute_outcome_root(outcomes),
+        exec_root=compute_exec_root(rows),
+    )
+
+
+def make_genesis_commitment(genesis: Genesis, states: Mapping[RollupId, VersionedState]) -> Commitment:
+    """Return the commitment of height 0; its parent is the zero digest."""
+    rows = make_rows(0, states, BlockLeaves())
+    return make_commitment(genesis, genesis.header, ZERO_DIGEST, (), (), (), rows)

@@ -1,0 +1,29 @@
+"""Lay out the leaves of the batch root: envelopes, legs and the rollup table's rows."""
+
+from __future__ import annotations
+
+from sequencer.codec import encode
+from sequencer.types.primitives import Digest, RollupId
+
+
+def encode_envelope_leaf(kind: int, item_id: Digest) -> bytes:
+    """Return a leaf of namespace 0: [kind, item id]; kind 0 is an item that no rule can read.
+
+    There is one per item of the block, so a leaf's index is the item's index.
+    """
+    return encode((kind, item_id))
+
+
+def encode_leg_leaf(bundle_id: Digest, leg_index: int, leg_count: int, leg_digest: Digest) -> bytes:
+    """Return a leaf of a rollup's namespace: [bundle id, leg index, leg count, leg hash]. # A2"""
+    return encode((bundle_id, leg_index, leg_count, leg_digest))
+
+
+def encode_namespace_row(namespace: RollupId, count: int, root: Digest) -> bytes:
+    """Return a row of the rollup table: [namespace, count, root]; count binds completeness."""
+    return encode((namespace, count, root))
+
+
+def encode_pending_leaf(bundle_id: Digest, deadline: int) -> bytes:
+    """Return a leaf of the pending root: [bundle id, deadline]."""
+    return encode((bundle_id, deadline))
