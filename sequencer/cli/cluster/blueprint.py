@@ -1,0 +1,142 @@
+"""Draw one network on paper: keys from a seed, ports, genesis, and the home of every node.
+
+With a seed all keys follow from it, the genesis time is fixed and the search for ports starts
+at a fixed place: the chain id is the same again as long as the same ports are free. Without
+a seed everything is fresh.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sequencer.cli.cluster.accounts import make_accounts, make_deposits, make_rollup_state
+from sequencer.cli.cluster.ports import HOST, find_free_ports
+from sequencer.crypto.signatures import SCHEME, Ed25519Signer
+from sequencer.errors import LocalError
+from sequencer.node.home import NodeKeys, NodeSettings, compute_peer_ids, write_home
+from sequencer.rpc.queries import DevelopmentAccount
+from sequencer.types.genesis import NAME, Genesis, GenesisValidator, HostAddress, Rollup, RollupKind
+from sequencer.types.parameters import Parameters
+
+VALIDATORS_MAX = 32
+"""Processes that one machine is asked to run."""
+ROLLUPS_MAX = 64
+ROLLUPS_DEFAULT = "alpha,beta,gamma"
+MACHINE_BY_NAME = {"alpha": "transfer", "beta": "amm", "gamma": "key_value"}
+MACHINE_DEFAULT = "transfer"
+"""Machine of a rollup whose name says nothing else."""
+SEEDED_TIME_MS = 1_767_225_600_000
+"""Genesis time of a seeded network: 2026-01-01, 00:00 UTC."""
+HOST_ROLES = ("votes", "data", "open")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the user asked for."""
+
+    validators: int
+    rollups: str
+    """`name[:machine]`, separated by commas."""
+    seed: int | None
+    retain_heights: int | None
+    name: str = "devnet"
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """A network that exists on paper only."""
+
+    genesis: Genesis
+    keys: tuple[NodeKeys, ...]
+    """By validator index."""
+    accounts: tuple[DevelopmentAccount, ...]
+
+
+def parse_rollups(text: str) -> tuple[tuple[str, str], ...]:
+    """Return (name, machine) of each rollup; raises `LocalError` naming the wrong part."""
+    rollups = tuple(_parse_rollup(part) for part in text.split(","))
+    if len({name for name, _ in rollups}) != len(rollups):
+        raise LocalError(f"--rollups {text}: names must be distinct")
+    if len(rollups) > ROLLUPS_MAX:
+        raise LocalError(f"--rollups: at most {ROLLUPS_MAX}, got {len(rollups)}")
+    return rollups
+
+
+def _parse_rollup(part: str) -> tuple[str, str]:
+    name, *options = part.split(":")
+    if not NAME.match(name):
+        raise LocalError(f"--rollups {part}: the name must be 1..32 characters a-z 0-9 - starting with a letter")
+    if any(option.startswith("split") for option in options):
+        raise LocalError(f"--rollups {part}: split rollups do not exist yet; leave out `split`")
+    if len(options) > 1:
+        raise LocalError(f"--rollups {part}: must be name or name:machine")
+    return name, options[0] if options else MACHINE_BY_NAME.get(name, MACHINE_DEFAULT)
+
+
+def draw(wish: Wish, root: bytes | None = None) -> Blueprint:
+    """Return the network that the user wished for, on ports that are free now.
+
+    `root` are the 32 bytes from which every key follows; None takes them from the seed, or fresh.
+    """
+    if not 1 <= wish.validators <= VALIDATORS_MAX:
+        raise LocalError(f"--validators must be 1..{VALIDATORS_MAX}, is {wish.validators}")
+    root = root or (secrets.token_bytes(32) if wish.seed is None else derive(b"", f"seed {wish.seed}"))
+    keys = tuple(_make_keys(root, f"val{index}") for index in range(wish.validators))
+    ports = find_free_ports(len(HOST_ROLES) * wish.validators, int.from_bytes(derive(root, "ports")[:4], "big"))
+    accounts = make_accounts(lambda label: derive(root, label))
+    genesis = Genesis(
+        name=wish.name,
+        time_ms=SEEDED_TIME_MS if wish.seed is not None else time.time_ns() // 1_000_000,
+        scheme=SCHEME,
+        validators=tuple(_make_validator(index, key, ports[3 * index :]) for index, key in enumerate(keys)),
+        rollups=_make_rollups(wish.rollups, accounts),
+        deposits=make_deposits(accounts),
+        parameters=_make_parameters(wish.retain_heights),
+    )
+    genesis.verify()
+    return Blueprint(genesis, keys, accounts)
+
+
+def derive(root: bytes, label: str) -> bytes:
+    """Return the 32 bytes that belong to `label` under `root`."""
+    return hashlib.sha256(b"sequencer devnet\0" + root + label.encode()).digest()
+
+
+def build(blueprint: Blueprint, directory: Path, settings: Sequence[NodeSettings]) -> None:
+    """Write the home of every validator below `directory`, each under its name."""
+    for keys, setting in zip(blueprint.keys, settings, strict=True):
+        write_home(directory / setting.name, setting, keys, blueprint.genesis, blueprint.accounts)
+
+
+def _make_keys(root: bytes, name: str) -> NodeKeys:
+    return NodeKeys(*(derive(root, f"{name} {role}") for role in ("vote", *HOST_ROLES)))
+
+
+def _make_validator(index: int, keys: NodeKeys, ports: Sequence[int]) -> GenesisValidator:
+    peer_ids = compute_peer_ids(keys)
+    hosts = [
+        HostAddress(peer_ids[role], f"/ip4/{HOST}/tcp/{port}") for role, port in zip(HOST_ROLES, ports, strict=False)
+    ]
+    assert keys.vote is not None
+    return GenesisValidator(f"val{index}", Ed25519Signer(keys.vote).public_key, 1, *hosts)
+
+
+def _make_rollups(text: str, accounts: Sequence[DevelopmentAccount]) -> tuple[Rollup, ...]:
+    return tuple(
+        Rollup(number, name, machine, RollupKind.NATIVE, make_rollup_state(machine, accounts))
+        for number, (name, machine) in enumerate(parse_rollups(text), 1)
+    )
+
+
+def _make_parameters(retain_heights: int | None) -> Parameters:
+    parameters = Parameters()
+    if retain_heights is None:
+        return parameters
+    parameters = replace(parameters, retain_heights=retain_heights)
+    parameters.verify()
+    return parameters

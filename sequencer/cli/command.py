@@ -1,0 +1,67 @@
+"""Name what commands share: exit statuses, common options, and how an error is told.
+
+0 all is well, 1 a promise was broken (safety, atomicity, a failed check), 2 it could not run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import enum
+
+from sequencer.errors import InvariantViolation, LocalError, SequencerError, VerificationError
+
+RPC_DEFAULT = "http://127.0.0.1:8600"
+"""Where `devnet` puts its first node's RPC when the port is free."""
+
+
+class ExitStatus(enum.IntEnum):
+    """What the shell is told."""
+
+    OK = 0
+    BROKEN = 1
+    FAILED = 2
+
+
+class CommandError(LocalError):
+    """A command could not run; `reason` is a fixed word for programs, the text is for people."""
+
+    def __init__(self, text: str, reason: str = "failed") -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add --json."""
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON object per line on stdout, the last is the result"
+    )
+
+
+def add_rpc(parser: argparse.ArgumentParser) -> None:
+    """Add --rpc URL and --json, as every command that asks a node has them."""
+    parser.add_argument("--rpc", metavar="URL", default=RPC_DEFAULT, help=f"node to ask (default {RPC_DEFAULT})")
+    add_json(parser)
+
+
+def find_cause(error: BaseException) -> BaseException:
+    """Return the first error inside nested exception groups: what a person is told."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def get_status(error: BaseException) -> ExitStatus | None:
+    """Return the exit status of an error that we expect, or None for a bug of ours."""
+    match error:
+        case VerificationError() | InvariantViolation():
+            return ExitStatus.BROKEN
+        case SequencerError() | OSError() | KeyboardInterrupt():
+            return ExitStatus.FAILED
+    return None
+
+
+def get_text(error: BaseException) -> str:
+    """Return the one line that a person reads instead of a traceback."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    return " ".join(str(error).split()) or type(error).__name__

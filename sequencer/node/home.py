@@ -1,0 +1,168 @@
+"""Lay out the directory of one node: who it is, its keys, its network, how it shall run.
+
+    node.json        settings, below; may be edited while the node is stopped
+    genesis.bin      the genesis' canonical bytes
+    keys/NAME.key    one line of 64 hex digits: the Ed25519 seed of `vote`, `votes`, `data` or `open`
+    accounts.json    devnet only: the accounts whose keys are public by intention
+
+Everything else in the directory is the store's. The vote key never enters libp2p; the other
+three are the identities of the node's hosts, of which a full node has only `open`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from p2p.identity import compute_peer_id
+from sequencer.crypto.signatures import SEED_BYTES, Ed25519Signer
+from sequencer.errors import LocalError
+from sequencer.rpc.queries import DevelopmentAccount
+from sequencer.types.genesis import Genesis
+
+SETTINGS_FILE = "node.json"
+GENESIS_FILE = "genesis.bin"
+ACCOUNTS_FILE = "accounts.json"
+KEY_FOLDER = "keys"
+FILE_BYTES_MAX = 32 << 20
+"""Bytes of any one file of the home that is read here."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSettings:
+    """How one node runs."""
+
+    name: str
+    """`val0`, … for a validator: its name in the genesis."""
+    rpc: str
+    """HOST:PORT that the RPC server binds; port 0 lets the system choose."""
+    durability: str = "fsync"
+    """`fsync`: nothing is sent before what it depends on is on disk; `os`: in the page cache."""
+    is_gossip_enabled: bool = True
+    """Whether transactions are gossiped and taken from gossip."""
+    is_lane_enabled: bool = True
+    """Whether this validator puts transactions into its own lane."""
+    peer_ids_allowed: tuple[str, ...] = ()
+    """Peer ids that the open host always serves."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeKeys:
+    """Seeds of 32 bytes; a full node has only `open`."""
+
+    vote: bytes | None
+    votes: bytes | None
+    data: bytes | None
+    open: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """What `read_home` found."""
+
+    path: Path
+    settings: NodeSettings
+    keys: NodeKeys
+    genesis: Genesis
+    accounts: tuple[DevelopmentAccount, ...] | None
+    """None on anything but a devnet."""
+
+
+def write_home(
+    path: Path,
+    settings: NodeSettings,
+    keys: NodeKeys,
+    genesis: Genesis,
+    accounts: Sequence[DevelopmentAccount] | None = None,
+) -> None:
+    """Create the directory with its files, readable by this user only; raises `LocalError` if it is a home already."""
+    if (path / SETTINGS_FILE).exists():
+        raise LocalError(f"{path} is the home of a node already")
+    (path / KEY_FOLDER).mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.chmod(0o700)
+    for name, seed in _name_keys(keys):
+        if seed is not None:
+            _write_secret(path / KEY_FOLDER / f"{name}.key", seed.hex() + "\n")
+    (path / GENESIS_FILE).write_bytes(genesis.to_bytes())
+    if accounts is not None:
+        entries = [{"name": account.name, "seed": account.seed.hex()} for account in accounts]
+        _write_secret(path / ACCOUNTS_FILE, json.dumps(entries, indent=1) + "\n")
+    write_settings(path, settings)
+
+
+def write_settings(path: Path, settings: NodeSettings) -> None:
+    """Write `node.json`; it comes last, so a home without it was never finished."""
+    (path / SETTINGS_FILE).write_text(json.dumps(asdict(settings), indent=1) + "\n")
+
+
+def read_home(path: Path) -> Home:
+    """Read and check the home; raises `LocalError` naming the file that is missing or wrong."""
+    if not (path / SETTINGS_FILE).is_file():
+        raise LocalError(f"{path} is no home of a node: {SETTINGS_FILE} is missing (`sequencer init` writes one)")
+    settings = _read_settings(path / SETTINGS_FILE)
+    genesis = Genesis.from_bytes(_read(path / GENESIS_FILE))
+    seeds = {name: _read_key(path / KEY_FOLDER / f"{name}.key") for name in ("vote", "votes", "data", "open")}
+    if seeds["open"] is None:
+        raise LocalError(f"{path / KEY_FOLDER}: open.key is missing")
+    keys = NodeKeys(seeds["vote"], seeds["votes"], seeds["data"], seeds["open"])
+    return Home(path, settings, keys, genesis, _read_accounts(path / ACCOUNTS_FILE))
+
+
+def compute_peer_ids(keys: NodeKeys) -> dict[str, str]:
+    """Return the libp2p peer id of each host that has a key, by role."""
+    hosts = {"votes": keys.votes, "data": keys.data, "open": keys.open}
+    return {role: compute_peer_id(seed) for role, seed in hosts.items() if seed is not None}
+
+
+def _name_keys(keys: NodeKeys) -> tuple[tuple[str, bytes | None], ...]:
+    return (("vote", keys.vote), ("votes", keys.votes), ("data", keys.data), ("open", keys.open))
+
+
+def _write_secret(path: Path, text: str) -> None:
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > FILE_BYTES_MAX:
+            raise LocalError(f"{path} has more than {FILE_BYTES_MAX} bytes")
+        return path.read_bytes()
+    except OSError as error:
+        raise LocalError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _read_settings(path: Path) -> NodeSettings:
+    try:
+        members = json.loads(_read(path))
+        settings = NodeSettings(**{**members, "peer_ids_allowed": tuple(members.get("peer_ids_allowed", ()))})
+    except (ValueError, TypeError, AttributeError) as error:
+        raise LocalError(f"{path} is not the settings of a node: {error}") from None
+    if settings.durability not in ("fsync", "os"):
+        raise LocalError(f"{path}: durability must be fsync or os, is {settings.durability!r}")
+    return settings
+
+
+def _read_key(path: Path) -> bytes | None:
+    if not path.exists():
+        return None
+    try:
+        seed = bytes.fromhex(_read(path).decode().strip())
+    except ValueError:
+        seed = b""
+    if len(seed) != SEED_BYTES:
+        raise LocalError(f"{path} must be one line of {2 * SEED_BYTES} hex digits")
+    return seed
+
+
+def _read_accounts(path: Path) -> tuple[DevelopmentAccount, ...] | None:
+    if not path.exists():
+        return None
+    try:
+        entries = [(entry["name"], bytes.fromhex(entry["seed"])) for entry in json.loads(_read(path))]
+    except (ValueError, TypeError, KeyError) as error:
+        raise LocalError(f"{path} is no list of accounts: {error}") from None
+    return tuple(DevelopmentAccount(name, Ed25519Signer(seed).public_key, seed) for name, seed in entries)
