@@ -13,6 +13,7 @@ Gossip reaches every other connected endpoint once and is not paced. Full nodes 
 from __future__ import annotations
 
 from collections import Counter, deque
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -27,6 +28,9 @@ from p2p.network import (
     PeerUp,
 )
 from p2p.protocols import EVENTS_MAX, GOSSIP_BYTES_MAX, LIMITS, ChannelName
+
+if TYPE_CHECKING:
+    from trio_typing import TaskStatus  # the type stubs of trio that libp2p brings lack trio.TaskStatus
 
 _CHANNELS: tuple[ChannelName, ...] = ("votes", "data")
 
@@ -121,7 +125,7 @@ class MemoryNetwork:
         found = {"votes": host.votes, "data": host.data, "open": host.open}
         return {role: local.address for role, local in found.items() if local is not None}  # type: ignore[misc]  # keys are ChannelName
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(self, *, task_status: TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         with self._events_send:
             self.is_running = True
             self._hub.connect_all()

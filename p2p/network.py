@@ -14,12 +14,15 @@ Events are taken from `events` one by one; a slow reader slows its peers, and co
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import trio
 
 from p2p.errors import ConfigurationError
 from p2p.protocols import NETWORK_ID_BYTES_MIN, STRANGERS_MAX, ChannelName
+
+if TYPE_CHECKING:
+    from trio_typing import TaskStatus  # the type stubs of trio that libp2p brings lack trio.TaskStatus
 
 SEED_BYTES = 32
 """Length of the seed of a host's Ed25519 identity."""
@@ -209,7 +212,7 @@ class Network(Protocol):
     def get_listen_addresses(self) -> dict[ChannelName, str]:
         """Return the real multiaddress of each own host; valid once `run` has started."""
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(self, *, task_status: TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Run until cancelled; started when every own host accepts connections.
 
         Raises `ListenError` naming the address that cannot be had.
