@@ -1,0 +1,622 @@
+"""Run one view after the other: what each event changes and what it sends.
+
+Promises: `take_effects` returns effects in the order in which they must be performed, every
+signature behind the record that it rests on; `take_finalized` returns each finalized header
+once, by height. A peer's wrong message raises `PeerError` and changes nothing that counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from sequencer.consensus import voting_rules as rules
+from sequencer.consensus.availability import Availability
+from sequencer.consensus.block_tree import BlockTree
+from sequencer.consensus.forwarding import Forwarding
+from sequencer.consensus.header_fetch import HeaderFetch
+from sequencer.consensus.own_votes import OwnVotes, attach_entry
+from sequencer.consensus.proposer import Parent, choose_parent, compute_proposal_time
+from sequencer.consensus.timeouts import ADVANCE_FACTOR, PROPOSAL_FACTOR, compute_view_timeout
+from sequencer.consensus.view_record import ViewRecord
+from sequencer.crypto.hashing import ZERO_DIGEST
+from sequencer.crypto.signatures import Verifier
+from sequencer.errors import PeerError
+from sequencer.types.block import BlockHeader
+from sequencer.types.committee import Committee
+from sequencer.types.effects import BanPeer, Broadcast, Effect, RaiseAlarm, Send
+from sequencer.types.messages import HELLO_CERTIFICATES_MAX, HELLO_VOTES_MAX, BlockHeaders, GetBlocks
+from sequencer.types.parameters import Parameters
+from sequencer.types.primitives import Cut, Digest, Instant, ValidatorIndex, View
+from sequencer.types.records import RecordKind
+from sequencer.types.signing import SignatureKind, compute_signing_bytes
+from sequencer.types.vote import Certificate, Proposal, Vote, VoteKind
+
+FUTURE_VIEWS_MAX = 16
+"""Votes and proposals are kept for views up to this far ahead; a certificate may lead further."""
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """Where a replica stands when it starts. # R1"""
+
+    head: BlockHeader
+    """Newest block that is executed already."""
+    finalized: BlockHeader
+    """Newest block known to be finalized with its certificate; the head or another."""
+    finalization: Certificate | None
+    """F of `finalized`; None at genesis."""
+
+
+@dataclass(frozen=True, slots=True)
+class FinalizedHeader:
+    """A finalized header, with its own F certificate if one is held."""
+
+    header: BlockHeader
+    finalization: Certificate | None
+
+
+class Consensus:
+    """One validator's (or follower's) view of the agreement in one epoch."""
+
+    def __init__(
+        self,
+        chain_id: Digest,
+        committee: Committee,
+        parameters: Parameters,
+        own_index: ValidatorIndex | None,
+        own_votes: OwnVotes,
+        verifier: Verifier,
+        availability: Availability,
+        anchor: Anchor,
+    ) -> None:
+        self._chain_id = chain_id
+        self._committee = committee
+        self._parameters = parameters
+        self._own_index = own_index
+        self._own_votes = own_votes
+        self._verifier = verifier
+        self._availability = availability
+        self._tree = BlockTree(anchor.head)
+        self._tree.add(anchor.finalized)
+        self._fetch = HeaderFetch(parameters.fetch_retry_ms)
+        self._forwarding = Forwarding()
+        self._records: dict[View, ViewRecord] = {}
+        self._effects: list[Effect] = []
+        self._finalized: list[FinalizedHeader] = []
+        self.finalized_view: View = anchor.finalized.view
+        self.finalized_digest: Digest = anchor.finalized.digest
+        self.finalization = anchor.finalization
+        self.view: View = max(self.finalized_view + 1, own_votes.highest_view)
+        self.is_cut_frozen = False
+        """Set by the replica: propose no batches (safe halt, or delivery lags). # O1"""
+        self.alarm: str | None = None
+        """Why this node stopped signing: more than F validators are faulty. # C2"""
+        self.views_nullified = 0
+        """Nullifications seen; for the statistics."""
+        self._entry: Certificate | None = None
+        self._entered_ms = 0
+        self._work_since_ms: int | None = None
+        self._propose_ms: int | None = None
+        self._retest_ms: int | None = None
+        self._retry_ms: int | None = None
+        self._forward_ms: int | None = None
+
+    # --- what the replica reads ---------------------------------------------------------
+
+    @property
+    def head(self) -> BlockHeader:
+        """Newest header handed out as finalized (or executed before the start)."""
+        return self._tree.head
+
+    @property
+    def is_finalized_connected(self) -> bool:
+        """Tell whether the newest finalized block and all its ancestors were handed out."""
+        return self.finalized_digest == self._tree.head.digest or self._tree.head.view > self.finalized_view
+
+    def take_effects(self) -> list[Effect]:
+        """Return what is to be done, once."""
+        effects, self._effects = self._effects, []
+        return effects
+
+    def take_finalized(self) -> list[FinalizedHeader]:
+        """Return newly finalized headers by height, once."""
+        finalized, self._finalized = self._finalized, []
+        return finalized
+
+    def get_timer(self) -> int | None:
+        """Return the monotonic millisecond at which `on_timer` must be called."""
+        deadlines = [self._retest_ms, self._propose_ms, self._forward_ms, self._fetch.get_timer()]
+        if self._own_votes.can_sign:
+            deadlines.append(self._retry_ms if self._retry_ms is not None else self._compute_deadline())
+        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+
+    def get_hello_certificates(self) -> tuple[Certificate, ...]:
+        """Return F of the finalized view, then the newest N and Z above it, ascending. # F5"""
+        newest: list[Certificate] = []
+        for view in sorted(self._records, reverse=True):
+            for kind in (VoteKind.NOTARIZE, VoteKind.NULLIFY):
+                certificate = self._records[view].get_certificate(kind)
+                if view > self.finalized_view and certificate is not None:
+                    newest.append(certificate)
+        anchor = () if self.finalization is None else (self.finalization,)
+        return (*anchor, *reversed(newest[: HELLO_CERTIFICATES_MAX - 1]))
+
+    def get_hello_votes(self) -> tuple[Vote, ...]:
+        """Return the own logged votes above the finalized view. # F5"""
+        if not self._own_votes.can_sign:
+            return ()
+        votes = [
+            vote
+            for view in sorted(self._records)
+            if view > self.finalized_view
+            for vote in self._own_votes.resign(self._records[view])
+        ]
+        return tuple(votes[-HELLO_VOTES_MAX:])
+
+    # --- events -------------------------------------------------------------------------
+
+    def start(self, now: Instant) -> None:
+        """Take up the log: own votes count again, timers run. # R1"""
+        for logged in self._own_votes.logged:
+            if logged.number > self.finalized_view:
+                record = self._records.setdefault(logged.number, ViewRecord(logged.number))
+                record.own[logged.kind] = logged.digest
+        if self._own_votes.can_sign and self._own_index is not None:
+            for record in self._records.values():
+                for vote in self._own_votes.resign(record):
+                    record.add_vote(self._own_index, vote, is_verified=True)
+        self._enter(self.view, None, now)
+        if RecordKind.NULLIFY in self._get_record(self.view).own:
+            self._retry_ms = now.mono_ms + ADVANCE_FACTOR * self._compute_timeout()
+        self._settle(now)
+
+    def on_proposal(self, peer: ValidatorIndex, proposal: Proposal, now: Instant) -> None:
+        """A leader proposed a block. # V2 P3"""
+        header = proposal.header
+        self._verify_epoch(header.epoch)
+        self._forwarding.note_view(peer, header.view)
+        if not self.finalized_view < header.view <= self.view + FUTURE_VIEWS_MAX:
+            return
+        if peer != self._committee.get_leader(header.view):
+            raise PeerError(f"validator {peer} proposed in view {header.view} of another leader")
+        self._verify_proposal(peer, proposal)
+        for certificate in proposal.justification:
+            self._accept_certificate(certificate, now)
+        self._keep_proposal(proposal, now)
+        self._settle(now)
+
+    def on_vote(self, peer: ValidatorIndex, vote: Vote, now: Instant) -> None:
+        """A validator voted; its channel says who it is. # G4 C1 F3 F4"""
+        self._verify_epoch(vote.epoch)
+        self._forwarding.note_view(peer, vote.view)
+        if vote.entry is not None and vote.entry.view + 1 > self.view:
+            self._accept_certificate(vote.entry, now)
+        if vote.view < self.view and (vote.kind is VoteKind.NULLIFY or vote.is_resend):
+            self._answer_stale(peer, vote.view, now)
+        if self.finalized_view < vote.view <= self.view + FUTURE_VIEWS_MAX:
+            self._count_vote(peer, vote, now)
+        self._settle(now)
+
+    def on_certificate(self, certificate: Certificate, now: Instant) -> None:
+        """A peer or the catch-up handed in a certificate; raises `PeerError` if it is wrong. # C2"""
+        self._verify_epoch(certificate.epoch)
+        self._accept_certificate(certificate, now)
+        self._settle(now)
+
+    def on_get_blocks(self, peer: ValidatorIndex, request: GetBlocks) -> None:
+        """A peer lacks a header; answer from it downwards as far as asked and held."""
+        headers: list[BlockHeader] = []
+        header = self._tree.get(request.digest)
+        while header is not None and len(headers) < request.count:
+            headers.append(header)
+            header = self._tree.get(header.parent_digest)
+        if headers:
+            self._effects.append(Send(peer, BlockHeaders(tuple(headers))))
+
+    def on_block_headers(self, reply: BlockHeaders, now: Instant) -> None:
+        """Headers came; only a chain that starts with a wanted digest is kept."""
+        if not reply.headers or not self._fetch.is_wanted(reply.headers[0].digest):
+            return
+        self.add_headers(_take_linked(reply.headers), now)
+
+    def add_headers(self, headers: tuple[BlockHeader, ...], now: Instant) -> None:
+        """Keep headers that digests or certificates vouch for, and go on with them."""
+        for header in headers:
+            self._tree.add(header)
+            self._fetch.on_arrived(header.digest)
+        self._settle(now)
+
+    def on_disconnected(self, peer: ValidatorIndex) -> None:
+        """What the peer was told may be lost."""
+        self._forwarding.forget_peer(peer)
+
+    def on_timer(self, now: Instant) -> None:
+        """A time came: give the view up, say it again, forward, fetch. # T2 T3 T4 F1"""
+        record = self._get_record(self.view)
+        if self._own_votes.can_sign:
+            if self._retry_ms is not None and now.mono_ms >= self._retry_ms:
+                self._repeat(record, now)
+            elif self._retry_ms is None and now.mono_ms >= self._compute_deadline():
+                self._give_up(record, now)
+        if self._forward_ms is not None and now.mono_ms >= self._forward_ms:
+            self._forward_entry()
+        self._settle(now)
+
+    def recheck(self, now: Instant) -> None:
+        """Lanes, clocks or the frozen flag changed: test again what waits."""
+        self._settle(now)
+
+    # --- the loop that brings everything to rest ----------------------------------------
+
+    def _settle(self, now: Instant) -> None:
+        view = 0
+        while view != self.view:
+            view = self.view
+            self._connect_finalized(now)
+            self._note_work(now)
+            self._try_propose(now)
+            self._try_notarize(now)
+        self._effects.extend(self._fetch.poll(now.mono_ms))
+
+    def _enter(self, view: View, entry: Certificate | None, now: Instant) -> None:
+        """Enter `view` by `entry`. # C3"""
+        self.view = view
+        self._entry = entry
+        self._entered_ms = now.mono_ms
+        self._work_since_ms = None
+        self._propose_ms = None
+        self._retest_ms = None
+        self._retry_ms = None
+        is_leader = self._committee.get_leader(view) == self._own_index
+        self._forward_ms = None if entry is None or is_leader else now.mono_ms + self._compute_timeout() // 2
+
+    def _note_work(self, now: Instant) -> None:
+        """Remember since when a leader could have ordered something; timeouts run from there. # T2"""
+        if self._work_since_ms is not None or self._get_record(self.view).proposal is not None or self.is_cut_frozen:
+            return
+        parent = self._choose_parent()
+        header = None if parent is None else self._tree.get(parent.digest)
+        cut = (header or self._tree.head).cut
+        if self._availability.get_proposable_cut(cut, self._parameters.lane_advance_max, None) != cut:
+            self._work_since_ms = now.mono_ms
+
+    # --- leading ------------------------------------------------------------------------
+
+    def _try_propose(self, now: Instant) -> None:
+        """Propose as soon as this leader may and its time has come. # P1 P2 P4 P5"""
+        record = self._get_record(self.view)
+        self._propose_ms = None
+        if not self._may_propose(record):
+            return
+        parent = self._choose_parent()
+        if parent is None:
+            return
+        header = self._tree.get(parent.digest)
+        if header is None:
+            self._fetch.want(parent.digest, self._get_others(), now.mono_ms)
+            return
+        cut = header.cut
+        if not self.is_cut_frozen:
+            cut = self._availability.get_proposable_cut(cut, self._parameters.lane_advance_max, self._own_index)
+        received_ms = self._get_record(parent.view).proposal_received_ms
+        due_ms = compute_proposal_time(cut != header.cut, received_ms, self._entered_ms, self._parameters)
+        if now.mono_ms < due_ms:
+            self._propose_ms = due_ms
+            return
+        self._propose(record, parent, make_header(header, cut, parent, self.view, now), now)
+
+    def _may_propose(self, record: ViewRecord) -> bool:
+        return (
+            self._own_votes.can_sign
+            and self._committee.get_leader(self.view) == self._own_index
+            and record.proposal is None
+            and RecordKind.PROPOSAL not in record.own
+            and RecordKind.NULLIFY not in record.own
+            and record.view >= self._own_votes.highest_view
+        )
+
+    def _propose(self, record: ViewRecord, parent: Parent, header: BlockHeader, now: Instant) -> None:
+        signature = self._own_votes.sign_proposal(record, header, self._effects)
+        justification = parent.justification[: self._parameters.justification_certificates_max]
+        proposal = Proposal(header, justification, signature)
+        self._effects.append(Broadcast(proposal))
+        self._keep_proposal(proposal, now)
+
+    def _choose_parent(self) -> Parent | None:
+        return choose_parent(
+            self.view, self.finalized_view, self.finalized_digest, self.finalization, self._records.get
+        )
+
+    # --- voting -------------------------------------------------------------------------
+
+    def _keep_proposal(self, proposal: Proposal, now: Instant) -> None:
+        """Consider the first valid proposal of a view; a second one changes no vote. # V2"""
+        if proposal.header.view <= self.finalized_view:
+            return
+        record = self._get_record(proposal.header.view)
+        if record.proposal is None:
+            record.proposal = proposal
+            record.proposal_received_ms = now.mono_ms
+            self._tree.add(proposal.header)
+            self._fetch.on_arrived(proposal.header.digest)
+
+    def _try_notarize(self, now: Instant) -> None:
+        """Notarize the proposal of the current view iff all of V1-V9 hold. # V1 V10"""
+        record = self._get_record(self.view)
+        self._retest_ms = None
+        if record.proposal is None or not self._own_votes.can_sign:
+            return
+        if not rules.may_notarize(record, self.view, self.finalized_view, self._own_votes.highest_view):
+            return
+        header = record.proposal.header
+        verdict = self._check_proposal(header, now)
+        if isinstance(verdict, rules.Accept):
+            self._cast(record, VoteKind.NOTARIZE, header.digest, now)
+        elif isinstance(verdict, rules.Refuse):
+            if self._retry_ms is None:
+                self._give_up(record, now)
+        else:
+            self._retest_ms = verdict.retest_ms
+            self._fetch_batches(header, verdict.lanes, now)
+
+    def _check_proposal(self, header: BlockHeader, now: Instant) -> rules.Verdict:
+        """Apply V3-V9 in order; the first that does not accept decides."""
+        verdict = rules.check_parent_certified(header, self.finalized_view, self.finalized_digest, self._records.get)
+        if not isinstance(verdict, rules.Accept):
+            return verdict
+        parent = self._tree.get(header.parent_digest)
+        if parent is None:
+            self._fetch.want(header.parent_digest, self._get_others(), now.mono_ms)
+            return rules.Wait("header of the parent")  # V4
+        if header.height != parent.height + 1:
+            return rules.Refuse("V4")
+        if header.flags:
+            return rules.Refuse("V9")
+        for verdict in (
+            rules.check_cut(header.cut, parent.cut, self._parameters.lane_advance_max),
+            rules.check_time(header, parent, self._parameters.clock_drift_ms_max, now),
+            rules.check_availability(header.cut, parent.cut, self._availability),
+        ):
+            if not isinstance(verdict, rules.Accept):
+                return verdict
+        return rules.Accept()
+
+    def _fetch_batches(self, header: BlockHeader, lanes: tuple[ValidatorIndex, ...], now: Instant) -> None:
+        parent = self._tree.get(header.parent_digest)
+        leader = self._committee.get_leader(header.view)
+        if parent is None:
+            return
+        for lane in lanes:
+            sources = tuple(peer for peer in dict.fromkeys((lane, leader)) if peer != self._own_index)
+            self._availability.fetch(lane, header.cut[lane], parent.cut[lane], sources, now.mono_ms)
+
+    def _cast(self, record: ViewRecord, kind: VoteKind, digest: Digest, now: Instant) -> None:
+        """Log, send and count an own vote. # V10 V11 V12"""
+        vote = self._own_votes.cast(record, kind, digest, self._effects)
+        sent = attach_entry(vote, self._entry, is_resend=False) if kind is VoteKind.NULLIFY else vote
+        self._effects.append(Broadcast(sent))
+        assert self._own_index is not None  # whoever can sign has an index
+        record.add_vote(self._own_index, vote, is_verified=True)
+        self._try_certify(record, kind, digest, now)
+
+    def _give_up(self, record: ViewRecord, now: Instant) -> None:
+        """Nullify the current view, or repeat the finalize that forbids it. # V11"""
+        self._retry_ms = now.mono_ms + ADVANCE_FACTOR * self._compute_timeout()
+        if rules.may_nullify(record, self.view, self.finalized_view, self._own_votes.highest_view):
+            self._cast(record, VoteKind.NULLIFY, ZERO_DIGEST, now)
+        else:
+            self._repeat(record, now)
+
+    def _repeat(self, record: ViewRecord, now: Instant) -> None:
+        """Send the vote that closes this view once more. # V11 T4"""
+        self._retry_ms = now.mono_ms + ADVANCE_FACTOR * self._compute_timeout()
+        for kind in (VoteKind.FINALIZE, VoteKind.NULLIFY):
+            if RecordKind(kind) in record.own:
+                vote = self._own_votes.sign_vote(record.view, kind, record.own[RecordKind(kind)])
+                entry = self._entry if kind is VoteKind.NULLIFY else None
+                self._effects.append(Broadcast(attach_entry(vote, entry, is_resend=True)))
+                return
+
+    def _count_vote(self, peer: ValidatorIndex, vote: Vote, now: Instant) -> None:
+        record = self._get_record(vote.view)
+        if record.get_certificate(vote.kind) is not None or not record.add_vote(peer, vote, is_verified=False):
+            return
+        self._try_certify(record, vote.kind, vote.digest, now)
+        if self._is_leader_giving_up(peer, vote, record):
+            if record.verify_vote(peer, vote, self._chain_id, self._committee, self._verifier):
+                self._give_up(record, now)
+            else:
+                self._effects.append(BanPeer(peer, f"wrong signature on a nullify of view {vote.view}"))
+
+    def _is_leader_giving_up(self, peer: ValidatorIndex, vote: Vote, record: ViewRecord) -> bool:
+        """A leader that nullifies its own view will not be waited for. # V11"""
+        return (
+            vote.kind is VoteKind.NULLIFY
+            and vote.view == self.view
+            and peer == self._committee.get_leader(vote.view)
+            and self._own_votes.can_sign
+            and RecordKind.NULLIFY not in record.own
+        )
+
+    def _try_certify(self, record: ViewRecord, kind: VoteKind, digest: Digest, now: Instant) -> None:
+        certificate, wrong = record.assemble(kind, digest, self._chain_id, self._committee, self._verifier)
+        self._effects.extend(BanPeer(signer, f"wrong signature on a vote of view {record.view}") for signer in wrong)
+        if certificate is None:
+            return
+        if kind is VoteKind.NULLIFY:
+            self._effects.append(Broadcast(certificate))  # F6
+        self._apply_certificate(certificate, now)
+
+    # --- certificates -------------------------------------------------------------------
+
+    def _accept_certificate(self, certificate: Certificate, now: Instant) -> None:
+        """Verify a certificate from outside and apply it, unless it says nothing new. # C2"""
+        if certificate.view <= self.finalized_view:
+            return
+        record = self._records.get(certificate.view)
+        held = record.get_certificate(certificate.kind) if record else None
+        if held is not None and held.digest == certificate.digest:
+            return
+        certificate.verify(self._chain_id, self._committee, self._verifier)
+        self._apply_certificate(certificate, now)
+
+    def _apply_certificate(self, certificate: Certificate, now: Instant) -> None:
+        """Take in a verified certificate: vote, move on, finalize. # C3 C4"""
+        record = self._get_record(certificate.view)
+        contradiction = _find_contradiction(record, certificate)
+        if contradiction is not None:
+            self._stop_signing(contradiction)
+            return
+        if record.get_certificate(certificate.kind) is not None:
+            return
+        record.certificates[certificate.kind] = certificate
+        if certificate.kind is VoteKind.NOTARIZE:
+            self._on_notarized(record, certificate, now)
+        elif certificate.kind is VoteKind.NULLIFY:
+            self.views_nullified += 1
+        else:
+            self._on_finalized(certificate)
+        if certificate.view >= self.view:
+            self._enter(certificate.view + 1, certificate, now)
+
+    def _on_notarized(self, record: ViewRecord, certificate: Certificate, now: Instant) -> None:
+        """Finalize at this moment or never; learn the header that the certificate names. # V12 C2"""
+        if self._own_votes.can_sign and rules.may_finalize(
+            record, self.view, self.finalized_view, self._own_votes.highest_view
+        ):
+            self._cast(record, VoteKind.FINALIZE, certificate.digest, now)
+        if self._tree.get(certificate.digest) is None:
+            self._fetch.want(certificate.digest, self._exclude_self(certificate.signers), now.mono_ms)
+
+    def _on_finalized(self, certificate: Certificate) -> None:
+        """The block of this view and all its ancestors are final. # C4"""
+        if certificate.view <= self.finalized_view:
+            return
+        self.finalized_view = certificate.view
+        self.finalized_digest = certificate.digest
+        self.finalization = certificate
+
+    def _connect_finalized(self, now: Instant) -> None:
+        """Hand out the finalized chain once all its headers are held. # C4"""
+        if self.is_finalized_connected:
+            return
+        missing = self._tree.find_missing_ancestor(self.finalized_digest)
+        if missing is not None:
+            signers = self.finalization.signers if self.finalization else ()
+            self._fetch.want(missing, self._exclude_self(signers), now.mono_ms)
+            return
+        for header in self._tree.finalize(self.finalized_digest):
+            record = self._records.get(header.view)
+            self._finalized.append(
+                FinalizedHeader(header, record.get_certificate(VoteKind.FINALIZE) if record else None)
+            )
+        self._tree.prune(self.finalized_view)
+        for view in [view for view in self._records if view < self.finalized_view]:
+            del self._records[view]
+
+    def _stop_signing(self, reason: str) -> None:
+        """More than F validators are faulty: sign nothing more and say so. # C2"""
+        if self.alarm is None:
+            self.alarm = reason
+            self._own_votes.stop()
+            self._effects.append(RaiseAlarm(reason))
+
+    # --- forwarding ---------------------------------------------------------------------
+
+    def _forward_entry(self) -> None:
+        """Tell the leader how we got here, unless it shows that it knows. # F1"""
+        self._forward_ms = None
+        leader = self._committee.get_leader(self.view)
+        is_informed = self._forwarding.get_peer_view(leader) >= self.view
+        if self._entry is not None and not is_informed and self._get_record(self.view).proposal is None:
+            self._effects.append(Send(leader, self._entry))
+
+    def _answer_stale(self, peer: ValidatorIndex, view: View, now: Instant) -> None:
+        """Show a peer that is stuck in an old view the way out of it. # F4"""
+        certificate: Certificate | None
+        if view <= self.finalized_view:
+            certificate = self.finalization
+        else:
+            record = self._get_record(view)
+            certificate = record.get_certificate(VoteKind.NOTARIZE) or record.get_certificate(VoteKind.NULLIFY)
+        retry_ms = ADVANCE_FACTOR * self._parameters.view_timeout_base_ms
+        if certificate is not None and self._forwarding.may_answer(peer, view, now.mono_ms, retry_ms):
+            self._effects.append(Send(peer, certificate))
+
+    # --- small things -------------------------------------------------------------------
+
+    def _get_record(self, view: View) -> ViewRecord:
+        return self._records.setdefault(view, ViewRecord(view))
+
+    def _compute_timeout(self) -> int:
+        return compute_view_timeout(self.view, self.finalized_view, self._committee, self._parameters)
+
+    def _compute_deadline(self) -> int:
+        """Return when the current view is given up: t_prop while nothing is proposed, else t_adv. # T2 T3"""
+        timeout_ms, idle_ms = self._compute_timeout(), self._parameters.idle_ms
+        is_idle = self._work_since_ms is None
+        advance_ms = self._entered_ms + ADVANCE_FACTOR * timeout_ms + (idle_ms if is_idle else 0)
+        if self._get_record(self.view).proposal is not None:
+            return advance_ms
+        latest_start_ms = self._entered_ms + idle_ms
+        start_ms = latest_start_ms if self._work_since_ms is None else min(self._work_since_ms, latest_start_ms)
+        return min(max(self._entered_ms, start_ms) + PROPOSAL_FACTOR * timeout_ms, advance_ms)
+
+    def _verify_epoch(self, epoch: int) -> None:
+        if epoch != self._committee.epoch:
+            raise PeerError(f"message is of epoch {epoch}, not {self._committee.epoch}")
+
+    def _verify_proposal(self, peer: ValidatorIndex, proposal: Proposal) -> None:
+        """V2: the leader's signature, and one cut entry per lane. # V2"""
+        header = proposal.header
+        if len(header.cut) != self._committee.size:
+            raise PeerError(f"proposal of view {header.view} has {len(header.cut)} cut entries")
+        message = compute_signing_bytes(
+            self._chain_id, header.epoch, SignatureKind.PROPOSAL, header.view, header.digest
+        )
+        if not self._verifier(self._committee.validators[peer].public_key, message, proposal.signature):
+            raise PeerError(f"proposal of view {header.view} has a wrong signature")
+
+    def _get_others(self) -> tuple[ValidatorIndex, ...]:
+        return self._exclude_self(tuple(range(self._committee.size)))
+
+    def _exclude_self(self, peers: tuple[ValidatorIndex, ...]) -> tuple[ValidatorIndex, ...]:
+        return tuple(peer for peer in peers if peer != self._own_index)
+
+
+def make_header(parent_header: BlockHeader, cut: Cut, parent: Parent, view: View, now: Instant) -> BlockHeader:
+    """Return the header of `view` on `parent` with `cut`; its time is above the parent's. # P5"""
+    return replace(
+        parent_header,
+        view=view,
+        height=parent_header.height + 1,
+        parent_view=parent.view,
+        parent_digest=parent.digest,
+        time_ms=max(parent_header.time_ms + 1, now.wall_ms),
+        cut=cut,
+    )
+
+
+def _find_contradiction(record: ViewRecord, certificate: Certificate) -> str | None:
+    """Name two certificates that cannot both exist with at most F faulty power. # C2 I2 I3 I4"""
+    notarization = record.get_certificate(VoteKind.NOTARIZE)
+    finalization = record.get_certificate(VoteKind.FINALIZE)
+    nullification = record.get_certificate(VoteKind.NULLIFY)
+    digests = {held.digest for held in (notarization, finalization) if held is not None}
+    if certificate.kind is VoteKind.NULLIFY:
+        return f"view {record.view} is finalized and nullified" if finalization is not None else None
+    if digests and certificate.digest not in digests:
+        return f"view {record.view} certifies two blocks"
+    if certificate.kind is VoteKind.FINALIZE and nullification is not None:
+        return f"view {record.view} is nullified and finalized"
+    return None
+
+
+def _take_linked(headers: tuple[BlockHeader, ...]) -> tuple[BlockHeader, ...]:
+    """Return the headers from the first on as far as each is the parent of the one before."""
+    linked = [headers[0]]
+    for header in headers[1:]:
+        if header.digest != linked[-1].parent_digest:
+            break
+        linked.append(header)
+    return tuple(linked)

@@ -1,0 +1,44 @@
+"""Remember who was told what, so that certificates reach those who wait and nobody is flooded. # F1 F4"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from sequencer.types.primitives import ValidatorIndex, View
+
+ANSWERS_REMEMBERED_MAX = 1_024
+"""(peer, view) pairs whose last answer is remembered; the oldest goes first."""
+
+
+class Forwarding:
+    """What is known of the peers' views, and when each was answered last."""
+
+    def __init__(self) -> None:
+        self._peer_views: dict[ValidatorIndex, View] = {}
+        self._answers: OrderedDict[tuple[ValidatorIndex, View], int] = OrderedDict()
+
+    def note_view(self, peer: ValidatorIndex, view: View) -> None:
+        """A message shows that the peer has reached `view`."""
+        if view > self._peer_views.get(peer, 0):
+            self._peer_views[peer] = view
+
+    def get_peer_view(self, peer: ValidatorIndex) -> View:
+        """Return the highest view that the peer is known to have reached."""
+        return self._peer_views.get(peer, 0)
+
+    def forget_peer(self, peer: ValidatorIndex) -> None:
+        """The connection broke: the peer may have lost what it knew."""
+        self._peer_views.pop(peer, None)
+        for key in [key for key in self._answers if key[0] == peer]:
+            del self._answers[key]
+
+    def may_answer(self, peer: ValidatorIndex, view: View, now_ms: int, retry_ms: int) -> bool:
+        """Tell whether the peer may be answered for `view` now: once per T_RETRY; if so, remember it. # F4"""
+        last_ms = self._answers.get((peer, view))
+        if last_ms is not None and now_ms - last_ms < retry_ms:
+            return False
+        self._answers[(peer, view)] = now_ms
+        self._answers.move_to_end((peer, view))
+        if len(self._answers) > ANSWERS_REMEMBERED_MAX:
+            self._answers.popitem(last=False)
+        return True

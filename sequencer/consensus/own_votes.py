@@ -1,0 +1,79 @@
+"""Log and sign what this validator says; nothing is signed that was not logged first. # V10 V11 V12 P5"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sequencer.consensus.view_record import ViewRecord
+from sequencer.crypto.signatures import Signer
+from sequencer.types.block import BlockHeader
+from sequencer.types.effects import Effect, PersistVote
+from sequencer.types.primitives import Digest, Epoch, View
+from sequencer.types.records import RecordKind, VoteRecord
+from sequencer.types.signing import SignatureKind, compute_signing_bytes
+from sequencer.types.vote import Certificate, Vote, VoteKind
+
+_VOTE_KINDS = (VoteKind.NOTARIZE, VoteKind.NULLIFY, VoteKind.FINALIZE)
+
+
+class OwnVotes:
+    """The vote key of one validator in one epoch, or of an observer, which signs nothing."""
+
+    def __init__(self, chain_id: Digest, epoch: Epoch, signer: Signer | None, log: Iterable[VoteRecord]) -> None:
+        self._chain_id = chain_id
+        self._epoch = epoch
+        self._signer = signer
+        self.logged = tuple(
+            record for record in log if record.epoch == epoch and record.kind in RecordKind and _is_view_record(record)
+        )
+        """What was logged before the start, in this epoch. # R1"""
+        self.highest_view: View = max((record.number for record in self.logged), default=0)
+        """Nothing new is signed in views below this. # R1"""
+
+    @property
+    def can_sign(self) -> bool:
+        """Tell whether this node is a validator in order."""
+        return self._signer is not None
+
+    def stop(self) -> None:
+        """Sign nothing more, for ever. # C2"""
+        self._signer = None
+
+    def cast(self, record: ViewRecord, kind: VoteKind, digest: Digest, effects: list[Effect]) -> Vote:
+        """Log the vote, note it in `record` and return it signed; the caller sends it afterwards."""
+        logged = RecordKind(kind)
+        effects.append(PersistVote(VoteRecord(logged, self._epoch, record.view, digest)))
+        record.own[logged] = digest
+        return self.sign_vote(record.view, kind, digest)
+
+    def sign_vote(self, view: View, kind: VoteKind, digest: Digest) -> Vote:
+        """Return the vote over what is logged already; the same inputs give the same bytes."""
+        signature = self._sign(SignatureKind(kind), view, digest)
+        return Vote(kind, self._epoch, view, digest, signature)
+
+    def sign_proposal(self, record: ViewRecord, header: BlockHeader, effects: list[Effect]) -> bytes:
+        """Log the proposal and return the leader's signature. # P5"""
+        effects.append(PersistVote(VoteRecord(RecordKind.PROPOSAL, self._epoch, header.view, header.digest)))
+        record.own[RecordKind.PROPOSAL] = header.digest
+        return self._sign(SignatureKind.PROPOSAL, header.view, header.digest)
+
+    def resign(self, record: ViewRecord) -> list[Vote]:
+        """Return the votes that `record` says were logged, signed again. # F5"""
+        return [
+            self.sign_vote(record.view, kind, record.own[RecordKind(kind)])
+            for kind in _VOTE_KINDS
+            if RecordKind(kind) in record.own
+        ]
+
+    def _sign(self, kind: SignatureKind, view: View, digest: Digest) -> bytes:
+        assert self._signer is not None  # callers ask can_sign first
+        return self._signer.sign(compute_signing_bytes(self._chain_id, self._epoch, kind, view, digest))
+
+
+def attach_entry(vote: Vote, entry: Certificate | None, is_resend: bool) -> Vote:
+    """Return a nullify with the certificate that let its sender in. # F3 V11"""
+    return Vote(vote.kind, vote.epoch, vote.view, vote.digest, vote.signature, is_resend, entry)
+
+
+def _is_view_record(record: VoteRecord) -> bool:
+    return record.kind in (RecordKind.PROPOSAL, RecordKind.NOTARIZE, RecordKind.NULLIFY, RecordKind.FINALIZE)

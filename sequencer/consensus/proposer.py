@@ -1,0 +1,54 @@
+"""Choose what a leader builds on, and when it proposes. # P1 P3 P4"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sequencer.consensus.view_record import ViewRecord
+from sequencer.types.parameters import Parameters
+from sequencer.types.primitives import Digest, View
+from sequencer.types.vote import Certificate, VoteKind
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """What a proposal of a view may build on, with the certificates that justify it."""
+
+    view: View
+    digest: Digest
+    justification: tuple[Certificate, ...]
+
+
+def choose_parent(
+    view: View,
+    finalized_view: View,
+    finalized_digest: Digest,
+    finalization: Certificate | None,
+    get_record: Callable[[View], ViewRecord | None],
+) -> Parent | None:
+    """Return the highest notarized view below `view` over which every view is nullified, or None. # P1
+
+    If both N(u) and Z(u) are held, N is taken. The finalized block needs no notarization.
+    """
+    skipped: list[Certificate] = []
+    for below in range(view - 1, finalized_view, -1):
+        record = get_record(below)
+        notarization = record.get_certificate(VoteKind.NOTARIZE) if record else None
+        if notarization is not None:
+            return Parent(below, notarization.digest, (notarization, *skipped))
+        nullification = record.get_certificate(VoteKind.NULLIFY) if record else None
+        if nullification is None:
+            return None
+        skipped.append(nullification)
+    anchor = () if finalization is None else (finalization,)
+    return Parent(finalized_view, finalized_digest, (*anchor, *skipped))
+
+
+def compute_proposal_time(
+    is_cut_advanced: bool, parent_received_ms: int, entered_ms: int, parameters: Parameters
+) -> int:
+    """Return the monotonic time at which the leader proposes what it has now. # P4"""
+    if is_cut_advanced:
+        return max(entered_ms, parent_received_ms + parameters.pace_ms)
+    return entered_ms + parameters.idle_ms

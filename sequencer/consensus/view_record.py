@@ -1,0 +1,93 @@
+"""Record what is known of one view: the proposal, votes, certificates and own acts. # C1
+
+Votes are kept unverified, at most two digests per signer and kind; they are verified when
+their power reaches strong. A certificate ends the counting of its kind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sequencer.crypto.signatures import Verifier
+from sequencer.types.committee import Committee
+from sequencer.types.primitives import Digest, Signature, ValidatorIndex, View
+from sequencer.types.records import RecordKind
+from sequencer.types.signing import SignatureKind, compute_signing_bytes
+from sequencer.types.vote import Certificate, Proposal, Vote, VoteKind
+
+DIGESTS_PER_SIGNER_MAX = 2
+"""Digests kept per signer and kind: two prove an equivocation, more prove nothing new."""
+
+
+@dataclass(slots=True)
+class _Ballot:
+    """One signer's vote for one digest."""
+
+    signature: Signature
+    is_verified: bool
+
+
+@dataclass(slots=True)
+class ViewRecord:
+    """One view, from the first message about it until it is pruned."""
+
+    view: View
+    proposal: Proposal | None = None
+    """First valid proposal of the leader. # V2"""
+    proposal_received_ms: int = 0
+    own: dict[RecordKind, Digest] = field(default_factory=dict)
+    """What this validator has logged in this view. # V1 V11 V12"""
+    certificates: dict[VoteKind, Certificate] = field(default_factory=dict)
+    _ballots: dict[tuple[VoteKind, Digest], dict[ValidatorIndex, _Ballot]] = field(default_factory=dict)
+
+    def get_certificate(self, kind: VoteKind) -> Certificate | None:
+        """Return N, Z or F of this view, if held."""
+        return self.certificates.get(kind)
+
+    def add_vote(self, signer: ValidatorIndex, vote: Vote, is_verified: bool) -> bool:
+        """Keep a vote; return False if it adds nothing."""
+        ballots = self._ballots.setdefault((vote.kind, vote.digest), {})
+        if signer in ballots:
+            return False
+        digests = sum(1 for (kind, _), others in self._ballots.items() if kind is vote.kind and signer in others)
+        if digests >= DIGESTS_PER_SIGNER_MAX:
+            return False
+        ballots[signer] = _Ballot(vote.signature, is_verified)
+        return True
+
+    def verify_vote(
+        self, signer: ValidatorIndex, vote: Vote, chain_id: Digest, committee: Committee, verifier: Verifier
+    ) -> bool:
+        """Verify one kept vote now; forget it if it is wrong."""
+        ballot = self._ballots.get((vote.kind, vote.digest), {}).get(signer)
+        if ballot is None:
+            return False
+        if not ballot.is_verified:
+            key = committee.validators[signer].public_key
+            ballot.is_verified = verifier(key, vote.compute_signing_bytes(chain_id), ballot.signature)
+        if not ballot.is_verified:
+            del self._ballots[(vote.kind, vote.digest)][signer]
+        return ballot.is_verified
+
+    def assemble(
+        self, kind: VoteKind, digest: Digest, chain_id: Digest, committee: Committee, verifier: Verifier
+    ) -> tuple[Certificate | None, tuple[ValidatorIndex, ...]]:
+        """Return a certificate if strong power voted, and the signers whose signatures proved wrong. # C1"""
+        ballots = self._ballots.get((kind, digest), {})
+        if not committee.is_strong(ballots):
+            return None, ()
+        message = compute_signing_bytes(chain_id, committee.epoch, SignatureKind(kind), self.view, digest)
+        wrong = []
+        for signer in sorted(ballots):
+            ballot = ballots[signer]
+            if not ballot.is_verified:
+                ballot.is_verified = verifier(committee.validators[signer].public_key, message, ballot.signature)
+                if not ballot.is_verified:
+                    wrong.append(signer)
+        for signer in wrong:
+            del ballots[signer]
+        if not committee.is_strong(ballots):
+            return None, tuple(wrong)
+        signers = tuple(sorted(ballots))
+        signatures = tuple(ballots[signer].signature for signer in signers)
+        return Certificate(kind, committee.epoch, self.view, digest, signers, signatures), tuple(wrong)

@@ -1,0 +1,133 @@
+"""Decide whether this validator may vote: the safety rules, and nothing else.
+
+Every function is pure. A verdict says what to do now: vote, wait (with the time of the next
+test if time alone can change it), or give the view up for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sequencer.consensus.availability import Availability
+from sequencer.consensus.view_record import ViewRecord
+from sequencer.types.block import BlockHeader
+from sequencer.types.primitives import Cut, Digest, Instant, ValidatorIndex, View
+from sequencer.types.records import RecordKind
+from sequencer.types.vote import VoteKind
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """All of V1-V9 hold: notarize."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Something is missing now; test again on every input."""
+
+    missing: str
+    retest_ms: int | None = None
+    """Monotonic time at which the passing of time alone makes a difference."""
+    lanes: tuple[ValidatorIndex, ...] = ()
+    """Lanes whose batches are missing. # V6"""
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """The proposal breaks a rule for ever: nullify."""
+
+    rule: str
+
+
+Verdict = Accept | Wait | Refuse
+
+
+def may_notarize(record: ViewRecord, current_view: View, finalized_view: View, highest_logged_view: View) -> bool:
+    """V1: only in the current view, once, and never after nullify; after a restart not below the log. # V1 R1"""
+    return (
+        record.view == current_view
+        and record.view > finalized_view
+        and record.view >= highest_logged_view
+        and RecordKind.NOTARIZE not in record.own
+        and RecordKind.NULLIFY not in record.own
+    )
+
+
+def may_nullify(record: ViewRecord, current_view: View, finalized_view: View, highest_logged_view: View) -> bool:
+    """V11: only in the current view, once, and never after finalize. # V11 R1"""
+    return (
+        record.view == current_view
+        and record.view > finalized_view
+        and record.view >= highest_logged_view
+        and RecordKind.FINALIZE not in record.own
+        and RecordKind.NULLIFY not in record.own
+    )
+
+
+def may_finalize(record: ViewRecord, current_view: View, finalized_view: View, highest_logged_view: View) -> bool:
+    """V12: at the moment N(v,d) is first obtained, unless nullified here or by a certificate. # V12 R1"""
+    return (
+        current_view <= record.view
+        and record.view > finalized_view
+        and record.view >= highest_logged_view
+        and RecordKind.NULLIFY not in record.own
+        and RecordKind.FINALIZE not in record.own
+        and VoteKind.NULLIFY not in record.certificates
+    )
+
+
+def check_parent_certified(
+    header: BlockHeader,
+    finalized_view: View,
+    finalized_digest: Digest,
+    get_record: Callable[[View], ViewRecord | None],
+) -> Verdict:
+    """V3: the parent is notarized or finalized, and every skipped view is nullified. # V3"""
+    if not finalized_view <= header.parent_view < header.view:
+        return Wait("parent_view")
+    if header.parent_view == finalized_view:
+        if header.parent_digest != finalized_digest:
+            return Refuse("V3")
+    else:
+        record = get_record(header.parent_view)
+        notarization = record.get_certificate(VoteKind.NOTARIZE) if record else None
+        if notarization is None or notarization.digest != header.parent_digest:
+            return Wait("notarization of the parent")
+    for skipped in range(header.parent_view + 1, header.view):
+        record = get_record(skipped)
+        if record is None or record.get_certificate(VoteKind.NULLIFY) is None:
+            return Wait(f"nullification of view {skipped}")
+    return Accept()
+
+
+def check_cut(cut: Cut, parent: Cut, advance_max: int) -> Verdict:
+    """V5: no lane goes back, forks in place, or advances too far. # V5"""
+    if len(cut) != len(parent):
+        return Refuse("V2")
+    for tip, before in zip(cut, parent, strict=True):
+        if not before.position <= tip.position <= before.position + advance_max:
+            return Refuse("V5")
+        if tip.position == before.position and tip.digest != before.digest:
+            return Refuse("V5")
+    return Accept()
+
+
+def check_time(header: BlockHeader, parent: BlockHeader, drift_ms: int, now: Instant) -> Verdict:
+    """V7: later than the parent, and not too far ahead of the wall clock. # V7"""
+    if header.time_ms <= parent.time_ms:
+        return Refuse("V7")
+    early_ms = header.time_ms - (now.wall_ms + drift_ms)
+    if early_ms > 0:
+        return Wait("its time", now.mono_ms + early_ms)
+    return Accept()
+
+
+def check_availability(cut: Cut, parent: Cut, availability: Availability) -> Verdict:
+    """V6: of every advanced lane the chain is held, or weak power of others has it. # V6"""
+    missing = tuple(
+        lane
+        for lane, (tip, before) in enumerate(zip(cut, parent, strict=True))
+        if tip.position > before.position and not availability.is_available(lane, tip, before)
+    )
+    return Wait("batches", lanes=missing) if missing else Accept()

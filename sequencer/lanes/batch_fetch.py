@@ -1,0 +1,91 @@
+"""Ask for batches that a valid proposal or a finalized block names. # L6"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sequencer.types.effects import Send
+from sequencer.types.messages import BATCH_REPLY_BATCHES_MAX, GetBatches
+from sequencer.types.primitives import Digest, Position, Tip, ValidatorIndex
+
+WANTED_MAX = 64
+"""Chains asked for at once; a further one waits until it is wanted again."""
+PEERS_PER_TRY = 2
+"""Peers asked in parallel."""
+TRIES_MAX = 40
+"""A fetch is given up after this many tries; who still needs it wants it again."""
+
+
+@dataclass(slots=True)
+class _Wanted:
+    tip: Tip
+    floor: Position
+    sources: tuple[ValidatorIndex, ...]
+    tries: int
+    due_ms: int
+
+
+class BatchFetch:
+    """Outstanding fetches, by lane and tip; each is rotated over its sources every T_FETCH."""
+
+    def __init__(self, retry_ms: int) -> None:
+        self._retry_ms = retry_ms
+        self._wanted: OrderedDict[tuple[ValidatorIndex, Digest], _Wanted] = OrderedDict()
+
+    def want(
+        self, lane: ValidatorIndex, tip: Tip, floor: Position, sources: Sequence[ValidatorIndex], due_ms: int
+    ) -> None:
+        """Start to fetch (floor, tip] at `due_ms`; more sources may join a fetch that runs."""
+        held = self._wanted.get((lane, tip.digest))
+        if held is not None:
+            held.sources = tuple(dict.fromkeys((*held.sources, *sources)))
+        elif sources and len(self._wanted) < WANTED_MAX:
+            self._wanted[(lane, tip.digest)] = _Wanted(tip, floor, tuple(sources), 0, due_ms)
+
+    def is_wanted(self, lane: ValidatorIndex, digest: Digest) -> bool:
+        """Tell whether an answer that starts with this batch was asked for."""
+        return (lane, digest) in self._wanted
+
+    def poll(self, find_missing: Callable[[ValidatorIndex, Tip, Position], Tip | None], now_ms: int) -> list[Send]:
+        """Return the requests that are due; chains that have become whole are dropped."""
+        sends: list[Send] = []
+        for key in list(self._wanted):
+            wanted = self._wanted[key]
+            if wanted.due_ms > now_ms:
+                continue
+            missing = find_missing(key[0], wanted.tip, wanted.floor)
+            if missing is None or wanted.tries >= TRIES_MAX:
+                del self._wanted[key]
+                continue
+            if missing.digest != wanted.tip.digest:
+                self._narrow(key, wanted, missing)
+                wanted = self._wanted[(key[0], missing.digest)]
+            sends.extend(self._ask(key[0], wanted, now_ms))
+        return sends
+
+    def wake(self, lane: ValidatorIndex, now_ms: int) -> None:
+        """Batches of the lane came: look at its fetches at once."""
+        for (wanted_lane, _), wanted in self._wanted.items():
+            if wanted_lane == lane and wanted.tries:
+                wanted.due_ms = now_ms
+
+    def get_timer(self) -> int | None:
+        """Return when the next request is due."""
+        return min((wanted.due_ms for wanted in self._wanted.values()), default=None)
+
+    def _narrow(self, key: tuple[ValidatorIndex, Digest], wanted: _Wanted, missing: Tip) -> None:
+        del self._wanted[key]
+        self._wanted.setdefault(
+            (key[0], missing.digest), _Wanted(missing, wanted.floor, wanted.sources, 0, wanted.due_ms)
+        )
+
+    def _ask(self, lane: ValidatorIndex, wanted: _Wanted, now_ms: int) -> list[Send]:
+        first = wanted.tries * PEERS_PER_TRY
+        peers = {wanted.sources[(first + step) % len(wanted.sources)] for step in range(PEERS_PER_TRY)}
+        wanted.tries += 1
+        wanted.due_ms = now_ms + self._retry_ms
+        low = max(wanted.floor + 1, wanted.tip.position - BATCH_REPLY_BATCHES_MAX + 1)
+        request = GetBatches(lane, wanted.tip.digest, low, wanted.tip.position)
+        return [Send(peer, request) for peer in sorted(peers)]

@@ -1,0 +1,139 @@
+"""Hold one validator's lane: its chain above the finalized position, forks and early batches. # L3 L4
+
+`chain` maps each position above the finalized one to the digest that this node vouches for;
+it has no gaps, so whatever is on it is complete. A digest, once there, never changes (never
+HAVE two digests for one position), except that finality may overrule it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from sequencer.types.batch import Batch
+from sequencer.types.primitives import Digest, Position, Tip
+
+REORDER_MAX = 4
+"""Early batches kept per lane until their parent comes. # L3"""
+RETAINED_BYTES_MAX = 16 << 20
+"""Bytes of delivered batches kept per lane to answer fetches; older ones come by catch-up. # L7"""
+FORK_BATCHES_MAX = 96
+"""Batches held per lane above the floor that are not on the chain: fetched, not yet complete, or forks."""
+
+
+class Lane:
+    """Batches of one lane as this node holds them."""
+
+    def __init__(self, floor: Tip) -> None:
+        self.floor = floor
+        """Finalized tip; what is at or below it is decided."""
+        self.chain: dict[Position, Digest] = {}
+        self.early: OrderedDict[Digest, Batch] = OrderedDict()
+        self._batches: OrderedDict[Digest, Batch] = OrderedDict()
+        self._retained: OrderedDict[Digest, Batch] = OrderedDict()
+        self._retained_bytes = 0
+
+    @property
+    def top(self) -> Tip:
+        """Return the highest complete tip held, or the floor."""
+        position = self.floor.position + len(self.chain)
+        return Tip(position, self.chain[position]) if self.chain else self.floor
+
+    def get_batch(self, digest: Digest) -> Batch | None:
+        """Return a held batch, undelivered or lately delivered."""
+        return self._batches.get(digest) or self._retained.get(digest)
+
+    def is_on_chain(self, position: Position, digest: Digest) -> bool:
+        """Tell whether the chain from `digest` at `position` down to the floor is held."""
+        return self.chain.get(position) == digest
+
+    def get_conflict(self, batch: Batch) -> Digest | None:
+        """Return the digest held at the batch's position, if it is another one. # X5"""
+        held = self.chain.get(batch.header.position)
+        return held if held is not None and held != batch.digest else None
+
+    def may_extend(self, batch: Batch) -> bool:
+        """Tell whether the batch stands right above the chain: its parent is complete. # L3"""
+        header = batch.header
+        if header.position != self.top.position + 1:
+            return False
+        # At the first position above the floor any parent will do: position decides. # O2
+        return not self.chain or header.parent == self.top.digest
+
+    def keep(self, batch: Batch) -> None:
+        """Keep a batch by its digest, without vouching for it."""
+        self._batches[batch.digest] = batch
+        self._evict_forks()
+
+    def extend(self) -> list[Batch]:
+        """Put held batches that continue the chain on it; return them in order. # L4"""
+        added = []
+        following = self._find_next()
+        while following is not None:
+            self.chain[following.header.position] = following.digest
+            added.append(following)
+            following = self._find_next()
+        return added
+
+    def get_chain(self, tip: Tip, floor: Position) -> list[Batch] | None:
+        """Return the batches (floor, tip] by position, following parent digests; None if one is missing. # O2"""
+        found: list[Batch] = []
+        digest = tip.digest
+        for position in range(tip.position, floor, -1):
+            batch = self.get_batch(digest)
+            if batch is None or batch.header.position != position:
+                return None
+            found.append(batch)
+            digest = batch.header.parent
+        found.reverse()
+        return found
+
+    def find_missing(self, tip: Tip, floor: Position) -> Tip | None:
+        """Return the highest missing element on the way from `tip` down to `floor`. # L6"""
+        digest = tip.digest
+        for position in range(tip.position, floor, -1):
+            batch = self.get_batch(digest)
+            if batch is None:
+                return Tip(position, digest)
+            digest = batch.header.parent
+        return None
+
+    def advance_floor(self, tip: Tip) -> None:
+        """The lane is finalized up to `tip`: what contradicts it goes."""
+        if tip.position <= self.floor.position:
+            return
+        self.chain = {position: digest for position, digest in self.chain.items() if position > tip.position}
+        self.floor = tip
+        for digest in [digest for digest, batch in self.early.items() if batch.header.position <= tip.position]:
+            del self.early[digest]
+
+    def release(self, delivered: Position) -> None:
+        """Move delivered batches to the bounded part that only answers fetches. # L7"""
+        done = [digest for digest, batch in self._batches.items() if batch.header.position <= delivered]
+        for digest in done:
+            batch = self._batches.pop(digest)
+            self._retained[digest] = batch
+            self._retained_bytes += len(batch.payload)
+        while self._retained_bytes > RETAINED_BYTES_MAX:
+            _, oldest = self._retained.popitem(last=False)
+            self._retained_bytes -= len(oldest.payload)
+
+    def get_undelivered(self) -> list[Batch]:
+        """Return the batches on the chain above the floor, by position."""
+        return [self._batches[self.chain[position]] for position in sorted(self.chain)]
+
+    def _find_next(self) -> Batch | None:
+        for batch in self._batches.values():
+            if self.may_extend(batch):
+                return batch
+        return None
+
+    def _evict_forks(self) -> None:
+        """Keep at most FORK_BATCHES_MAX above the floor that are not on the chain; the oldest goes first."""
+        vouched = set(self.chain.values())
+        forks = [
+            digest
+            for digest, batch in self._batches.items()
+            if batch.header.position > self.floor.position and digest not in vouched
+        ]
+        for digest in forks[: max(0, len(forks) - FORK_BATCHES_MAX)]:
+            del self._batches[digest]
