@@ -1,0 +1,150 @@
+"""Accept connections for hypercorn, at most so many, none of them slow for long.
+
+Hypercorn speaks HTTP; this keeps the table of connections. Three things it leaves open are
+closed here: the number of connections, a write to a client that does not read (hypercorn
+shields it from cancellation), and the choice of whom to drop when the table is full.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from typing import TypeAlias, cast
+
+import trio
+from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.config import Config
+from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import ASGIFramework, LifespanState
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from sequencer.rpc.limits import RpcLimits
+
+_LOG = logging.getLogger(__name__)
+
+ClientAddress: TypeAlias = tuple[str, int]
+
+
+class BoundedStream:
+    """A socket stream whose writes end in time; what hypercorn's `TCPServer` asks of a stream."""
+
+    def __init__(self, stream: trio.SocketStream, write_seconds_max: float) -> None:
+        self._stream = stream
+        self._write_seconds_max = write_seconds_max
+        self.socket = stream.socket
+
+    async def receive_some(self, max_bytes: int) -> bytes:
+        """Return what came, empty at the end."""
+        return bytes(await self._stream.receive_some(max_bytes))
+
+    async def send_all(self, data: bytes) -> None:
+        """Send all, or close and raise `BrokenResourceError` when the client does not read in time."""
+        with trio.move_on_after(self._write_seconds_max):
+            await self._stream.send_all(data)
+            return
+        self.close()
+        raise trio.BrokenResourceError("client does not read")
+
+    async def send_eof(self) -> None:
+        """Say that nothing more will come."""
+        with trio.CancelScope(shield=True):
+            await self._stream.send_eof()
+
+    def close(self) -> None:
+        """Close at once; a pending read ends with `ClosedResourceError`."""
+        self._stream.socket.close()
+
+    async def aclose(self) -> None:
+        """Close."""
+        self.close()
+        await trio.lowlevel.cancel_shielded_checkpoint()
+
+
+class Connections:
+    """The open connections, those that were idle longest first."""
+
+    def __init__(self, app: ASGIApp, limits: RpcLimits) -> None:
+        self._app = ASGIWrapper(cast(ASGIFramework, self._track))
+        self._inner = app
+        self._limits = limits
+        self._config = make_config(limits)
+        self._context = WorkerContext(None)
+        self._idle: OrderedDict[ClientAddress, BoundedStream] = OrderedDict()
+        self._busy: dict[ClientAddress, BoundedStream] = {}
+        self.dropped = 0
+        """Connections closed or refused because the table was full."""
+        self.broken = 0
+        """Connections that an unexpected error ended."""
+
+    def __len__(self) -> int:
+        return len(self._idle) + len(self._busy)
+
+    async def serve(self, listeners: list[trio.SocketListener]) -> None:
+        """Accept and serve until cancelled; then every connection is closed."""
+        await trio.serve_listeners(self._handle, listeners)
+
+    async def _handle(self, raw: trio.SocketStream) -> None:
+        stream = BoundedStream(raw, self._limits.write_seconds_max)
+        client = _get_client(raw)
+        if client is None or not self._make_room():
+            stream.close()
+            return
+        self._idle[client] = stream
+        try:
+            state = LifespanState({})
+            await TCPServer(self._app, self._config, self._context, state, stream)  # type: ignore[arg-type] # duck-typed
+        except Exception:  # noqa: BLE001 # edge of one connection: counted, logged, closed; the others go on
+            self.broken += 1
+            _LOG.exception("connection ended by an unexpected error")
+        finally:
+            self._idle.pop(client, None)
+            self._busy.pop(client, None)
+            stream.close()
+
+    def _make_room(self) -> bool:
+        """Close the connection that was idle longest if the table is full; tell whether there is room."""
+        if len(self) < self._limits.connections_max:
+            return True
+        self.dropped += 1
+        if not self._idle:
+            return False
+        _, oldest = self._idle.popitem(last=False)
+        oldest.close()
+        return True
+
+    async def _track(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the application; its connection is not idle meanwhile."""
+        client = scope.get("client")
+        stream = self._idle.pop(client, None) if client is not None else None
+        if client is None or stream is None:
+            return await self._inner(scope, receive, send)
+        self._busy[client] = stream
+        try:
+            await self._inner(scope, receive, send)
+        finally:
+            if self._busy.pop(client, None) is not None:
+                self._idle[client] = stream
+
+
+def make_config(limits: RpcLimits) -> Config:
+    """Return hypercorn's settings: quiet, no server header, idle and header limits."""
+    config = Config()
+    config.accesslog = None
+    config.errorlog = None
+    config.include_server_header = False
+    config.keep_alive_timeout = limits.idle_seconds_max
+    config.keep_alive_max_requests = 1_000_000
+    config.h11_max_incomplete_size = limits.header_bytes_max
+    config.max_app_queue_size = 2
+    config.wsgi_max_body_size = limits.body_bytes_max
+    return config
+
+
+def _get_client(stream: trio.SocketStream) -> ClientAddress | None:
+    """Return who is at the other end, as hypercorn names it in the scope; None if they left already."""
+    try:
+        address = stream.socket.getpeername()
+    except OSError:
+        return None
+    return (str(address[0]), int(address[1]))

@@ -1,0 +1,76 @@
+"""Tell how the node and its network stand."""
+
+from __future__ import annotations
+
+from sequencer.rpc.dispatch import Call, Method
+from sequencer.rpc.errors import Code, RpcError
+from sequencer.rpc.json_values import to_hex
+from sequencer.rpc.views import status_to_json, validator_to_json
+
+
+async def get_status(call: Call) -> object:
+    """Return how the node stands."""
+    call.read.finish()
+    return status_to_json(await call.queries.get_status(), call.queries.genesis)
+
+
+async def get_validators(call: Call) -> object:
+    """Return the committee as the genesis lists it."""
+    call.read.finish()
+    genesis = call.queries.genesis
+    committee = genesis.committee
+    return {
+        "epoch": committee.epoch,
+        "total_power": committee.total_power,
+        "strong_power": committee.total_power - committee.fault_power,
+        "validators_hash": to_hex(committee.digest),
+        "validators": [validator_to_json(index, validator) for index, validator in enumerate(genesis.validators)],
+    }
+
+
+async def get_rollups(call: Call) -> object:
+    """Return the rollups."""
+    call.read.finish()
+    rollups = call.queries.genesis.rollups
+    return [{"id": r.id, "name": r.name, "machine": r.machine, "kind": r.kind.value} for r in rollups]
+
+
+async def get_genesis(call: Call) -> object:
+    """Return the canonical bytes of the genesis; a client that trusts nobody has them from elsewhere."""
+    call.read.finish()
+    data = call.queries.genesis.to_bytes()
+    if 2 * len(data) > call.limits.answer_bytes_max:
+        raise RpcError(Code.LIMIT, f"the genesis has {len(data)} bytes: copy the file", {"limit": "answer_bytes_max"})
+    return {"chain_id": to_hex(call.queries.genesis.chain_id), "genesis": to_hex(data)}
+
+
+async def get_evidence(call: Call) -> object:
+    """Return the evidence of misbehaviour that is in the log; this version puts none there."""
+    call.read.finish()
+    return []
+
+
+async def subscribe(call: Call) -> object:
+    """Say where the stream is; JSON-RPC over plain HTTP has no subscriptions."""
+    message = "subscribe by GET /events?from=HEIGHT (server-sent events)"
+    raise RpcError(Code.UNSUPPORTED, message, {"path": "/events", "query": "from"})
+
+
+async def get_development_accounts(call: Call) -> object:
+    """Return the funded accounts of a devnet with their keys; on any other network the method does not exist."""
+    call.read.finish()
+    accounts = call.queries.get_development_accounts()
+    if accounts is None:
+        raise RpcError(Code.METHOD, "there is no method 'dev_accounts' on this network")
+    return [{"name": a.name, "address": to_hex(a.address), "seed": to_hex(a.seed)} for a in accounts]
+
+
+METHODS = (
+    Method("seq_status", (), get_status),
+    Method("seq_validators", (), get_validators),
+    Method("seq_rollups", (), get_rollups),
+    Method("seq_genesis", (), get_genesis),
+    Method("seq_getEvidence", (), get_evidence),
+    Method("seq_subscribe", ("topic",), subscribe),
+    Method("dev_accounts", (), get_development_accounts),
+)
