@@ -1,0 +1,53 @@
+"""State what a store promises to the caller of a replica. # D1 D2 R1"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, TypeAlias
+
+from sequencer.types.effects import (
+    PersistBatch,
+    PersistBlock,
+    PersistVote,
+    SaveSnapshot,
+    StoreCommitmentCertificate,
+    StoreExecution,
+)
+from sequencer.types.events import BlocksLoaded
+from sequencer.types.primitives import Height
+from sequencer.types.records import Recovery
+
+PersistEffect: TypeAlias = PersistVote | PersistBatch | PersistBlock
+"""Gates every effect behind it until it is durable."""
+
+StoreEffect: TypeAlias = PersistEffect | StoreExecution | StoreCommitmentCertificate
+"""Written in order; the last two gate nothing and may be lost with the power, for they can be recomputed."""
+
+
+class Store(Protocol):
+    """What was performed is there after a restart; what failed stops the node.
+
+    Not re-entrant: one thread at a time calls `perform`, another may call `save_snapshot`.
+    """
+
+    def load(self) -> Recovery:
+        """Return what a replica starts from; once, before the first `perform`. # R1
+
+        Whatever `perform` returned from is in it, a record at or below the finalized view aside.
+        """
+
+    def perform(self, effects: Sequence[StoreEffect]) -> None:
+        """Write all effects; returns when every Persist among them is durable.
+
+        At most one sync per file. Raises `StoreError` on any failure of the disk, and ever
+        after: nothing that depended on the effects may be sent.
+        """
+
+    def save_snapshot(self, effect: SaveSnapshot) -> None:
+        """Keep a snapshot; the blocks up to it are durable already. Raises `StoreError`."""
+
+    def load_blocks(self, request: int, from_height: Height, count: int) -> BlocksLoaded:
+        """Return stored blocks from a height on, and the newest commitment certificate that they reach."""
+
+    def close(self) -> None:
+        """Release everything; what was not performed is not there."""

@@ -1,0 +1,258 @@
+"""Open one home, alone; recover a replica from it and make durable what the replica asks for.
+
+Promises: see `interface.Store`. Blocks are synced before votes, so a logged batch is never
+without its payload. A missing, damaged or outdated vote log makes an observer with a reason,
+never a guess. # D1
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sequencer.errors import InvariantViolation, LocalError, StoreError
+from sequencer.store.block_reader import BlockReader
+from sequencer.store.block_store import BlockStore
+from sequencer.store.disk import Disk, naming_failure
+from sequencer.store.encoding import LogPosition
+from sequencer.store.interface import StoreEffect
+from sequencer.store.segments import SEGMENT_BYTES_MAX
+from sequencer.store.snapshots import Snapshot, Snapshots
+from sequencer.store.vote_log import (
+    VIEW_KINDS,
+    VoteLog,
+    VoteLogUnusable,
+    create_vote_log,
+    make_genesis_mark,
+    open_vote_log,
+)
+from sequencer.types.block import BlockHeader, FinalizedBlock
+from sequencer.types.effects import (
+    PersistBatch,
+    PersistBlock,
+    PersistVote,
+    SaveSnapshot,
+    StoreCommitmentCertificate,
+    StoreExecution,
+)
+from sequencer.types.events import BlocksLoaded
+from sequencer.types.primitives import Digest, Height, View
+from sequencer.types.records import FinalizedMark, Recovery, VoteRecord
+from sequencer.types.vote import Certificate
+
+LOAD_BYTES_MAX = 3 << 20
+"""Payload bytes of one answer to `load_blocks`, so that the reply fits a message; one block always fits."""
+VOTE_LOG_FOLDER = "votes"
+LOCK_NAME = "lock"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOptions:
+    """What may differ between the homes of one network."""
+
+    retain_heights: int = 10_000
+    """Heights below the newest for which blocks and executions are kept, ≥ 1."""
+    segment_bytes_max: int = SEGMENT_BYTES_MAX
+    """Bytes after which a block segment is closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStatistics:
+    """How the store is doing; counters only grow."""
+
+    sync_count: int
+    """Syncs of file data since the start."""
+    log_position: LogPosition | None
+    """How far the vote log is durable; None if there is none."""
+    block_segments: int
+    counters: dict[str, int]
+    """Damage that was met, by name, sorted; absent means 0."""
+
+
+class NodeStore:
+    """The store of one node. Keeps the promises of `interface.Store`."""
+
+    def __init__(
+        self, home: Path, disk: Disk, *, is_validator: bool = True, options: StoreOptions | None = None
+    ) -> None:
+        self.home = home
+        self._disk = disk
+        self._options = options or StoreOptions()
+        self._lock = lock_home(home)
+        self._has_failed = False
+        self._blocks = BlockStore(home, disk, self._options.segment_bytes_max)
+        self._snapshots = Snapshots(home / "snapshots", disk)
+        self.reader = BlockReader(self._blocks.directory, self._blocks.index_path)
+        """Look-ups, from any thread."""
+        self._vote_log: VoteLog | None = None
+        self._observer_reason: str | None = None
+        if is_validator:
+            self._open_vote_log()
+        self._newest_mark: FinalizedMark | None = None
+        self._top_height: Height = self.reader.get_block_heights()[1]
+
+    def _open_vote_log(self) -> None:
+        try:
+            log = open_vote_log(self.home / VOTE_LOG_FOLDER, self._disk)
+        except VoteLogUnusable as error:
+            self._observer_reason = str(error)
+            return
+        if log.position < self._blocks.index.get_log_position():
+            log.close()
+            self._observer_reason = "vote log is older than the block store: records are missing"
+            return
+        self._vote_log = log
+
+    def load(self) -> Recovery:
+        """Return what a replica starts from. # R1"""
+        snapshot = self._snapshots.load_newest()
+        base = 0 if snapshot is None else snapshot.header.height
+        top = self._drop_unconnected(base)
+        finalization, header = self._find_finalization()
+        return Recovery(
+            snapshot=None if snapshot is None else snapshot.state,
+            snapshot_header=None if snapshot is None else snapshot.header,
+            blocks=self.reader.iterate_blocks(base + 1, top + 1),
+            finalization=finalization,
+            finalized_header=header,
+            votes=self._get_votes(0 if finalization is None else finalization.view),
+            batches=self.reader.get_unplaced_batches(),
+            commitment=self.reader.get_newest_certificate(2**62),
+            observer_reason=self._observer_reason,
+        )
+
+    def _drop_unconnected(self, base: Height) -> Height:
+        """Forget stored blocks that do not follow each other from `base` on; returns the highest that does."""
+        top = self._blocks.index.get_connected_height(base)
+        if top < self.reader.get_block_heights()[1]:
+            self._blocks.counters["blocks_unconnected"] += 1
+            self._blocks.index.forget_above(max(top, base))
+        self._top_height = top
+        return top
+
+    def _find_finalization(self) -> tuple[Certificate | None, BlockHeader | None]:
+        """Return the newest F certificate of block store and vote log, with its header if that is stored."""
+        found: tuple[Certificate | None, BlockHeader | None] = (None, None)
+        for height in self.reader.get_finalized_heights():
+            stored = self.reader.get_stored_block(height)
+            if stored is not None and _is_own_finalization(stored.finalization, stored.header.digest):
+                found = (stored.finalization, stored.header)
+                break
+        mark = None if self._vote_log is None else self._vote_log.mark
+        if mark is not None and mark.view > (0 if found[0] is None else found[0].view):
+            return mark.finalization, None
+        return found
+
+    def _get_votes(self, finalized_view: View) -> tuple[VoteRecord, ...]:
+        if self._vote_log is None:
+            return ()
+        floor = max(finalized_view, self._vote_log.mark.view)
+        return tuple(r for r in self._vote_log.records if r.kind not in VIEW_KINDS or r.number > floor)
+
+    def perform(self, effects: Sequence[StoreEffect]) -> None:
+        """Write all effects; returns when every Persist among them is durable."""
+        if self._has_failed:
+            raise StoreError("the store stopped after an earlier failure")
+        try:
+            for effect in effects:
+                self._append(effect)
+            self._blocks.flush(is_synced=any(isinstance(e, PersistBatch | PersistBlock) for e in effects))
+            if self._vote_log is not None:
+                self._vote_log.sync()
+                if self._newest_mark is not None:
+                    self._vote_log.roll_if_full(self._newest_mark)
+            self._prune()
+        except (StoreError, InvariantViolation):
+            self._has_failed = True
+            raise
+
+    def _append(self, effect: StoreEffect) -> None:
+        match effect:
+            case PersistVote(record):
+                self._append_vote(record)
+            case PersistBatch(batch):
+                self._blocks.append_batch(batch)
+            case PersistBlock(block):
+                self._append_block(block)
+            case StoreExecution(executed):
+                self._blocks.append_executed(executed)
+            case StoreCommitmentCertificate(certificate):
+                self._blocks.append_certificate(certificate)
+
+    def _append_vote(self, record: VoteRecord) -> None:
+        if self._vote_log is None:
+            raise InvariantViolation(f"{record.kind.name} {record.number} without a vote log: this node must not sign")
+        self._vote_log.append(record)
+
+    def _append_block(self, block: FinalizedBlock) -> None:
+        position = LogPosition(0, 0) if self._vote_log is None else self._vote_log.position
+        self._blocks.append_block(block, position)
+        header = block.header
+        self._top_height = max(self._top_height, header.height)
+        if _is_own_finalization(block.finalization, header.digest):
+            self._newest_mark = FinalizedMark(
+                header.epoch, header.view, header.height, header.digest, block.finalization
+            )
+
+    def _prune(self) -> None:
+        query_floor = self._top_height - self._options.retain_heights + 1
+        if query_floor > 1 and self._blocks.prune(query_floor, min(query_floor, self._snapshots.block_floor)):
+            self.reader.forget_removed_segments()
+
+    def save_snapshot(self, effect: SaveSnapshot) -> None:
+        """Keep a snapshot durably."""
+        self._snapshots.save(Snapshot(effect.header, effect.snapshot))
+
+    def load_blocks(self, request: int, from_height: Height, count: int) -> BlocksLoaded:
+        """Return stored blocks from a height on, and the newest commitment certificate that they reach."""
+        blocks = self.reader.get_blocks(from_height, count, LOAD_BYTES_MAX)
+        until = blocks[-1].header.height if blocks else 0
+        return BlocksLoaded(request, blocks, self.reader.get_newest_certificate(until))
+
+    def get_statistics(self) -> StoreStatistics:
+        """Return a snapshot of the counters; from any thread."""
+        counters: Counter[str] = self._blocks.counters + self._snapshots.counters
+        return StoreStatistics(
+            self._disk.sync_count,
+            None if self._vote_log is None else self._vote_log.position,
+            len(self._blocks.get_segment_numbers()),
+            {name: counters[name] for name in sorted(counters)},
+        )
+
+    def close(self) -> None:
+        """Release files and lock."""
+        self.reader.close()
+        self._blocks.close()
+        if self._vote_log is not None:
+            self._vote_log.close()
+        os.close(self._lock)
+
+
+def initialize_store(home: Path, genesis_digest: Digest, disk: Disk) -> None:
+    """Write a validator's first vote-log record; raises `StoreError` if there is a log already."""
+    create_vote_log(home / VOTE_LOG_FOLDER, make_genesis_mark(genesis_digest), disk)
+
+
+def lock_home(home: Path) -> int:
+    """Take the home for this process; raises `LocalError` if another holds it. Returns the lock's descriptor."""
+    path = home / LOCK_NAME
+    with naming_failure("open", path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+        os.close(descriptor)
+        raise LocalError(f"home {home} is in use by process {holder or 'unknown'}") from None
+    with naming_failure("write", path):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    return descriptor
+
+
+def _is_own_finalization(certificate: Certificate | None, digest: Digest) -> bool:
+    return certificate is not None and certificate.digest == digest

@@ -1,0 +1,83 @@
+"""Look-ups find what was stored, and the first effective occurrence of a transaction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sequencer.errors import DecodeError
+from sequencer.store.encoding import decode_executed_block, encode_executed_block
+from sequencer.store.interface import StoreEffect
+from sequencer.types.effects import PersistBlock, StoreCommitmentCertificate, StoreExecution
+from sequencer.types.outcome import ItemResult, Status
+from tests.unit.store.chain import (
+    Chain,
+    make_commitment_certificate,
+    make_digest,
+    make_executed,
+    make_home,
+    open_store,
+)
+
+ID = make_digest(42)
+COMMIT = ItemResult(0, ID, Status.COMMIT, "", 7)
+ABORT = ItemResult(1, ID, Status.ABORT, "NO:alpha:1@x", 7)
+USED = ItemResult(2, ID, Status.INADMISSIBLE, "SEQUENCE_USED", 0)
+GAP = ItemResult(3, ID, Status.INADMISSIBLE, "SEQUENCE_GAP", 0)
+
+
+@pytest.mark.parametrize(
+    ("occurrences", "expected"),
+    [
+        ([COMMIT], (1, COMMIT)),
+        ([GAP, COMMIT, USED], (2, COMMIT)),
+        ([ABORT, USED, USED], (1, ABORT)),
+        ([GAP, USED], (1, GAP)),
+        ([USED, ABORT, GAP], (2, ABORT)),
+    ],
+)
+def test_transaction_ordered_more_than_once_shows_its_first_effect(
+    tmp_path: Path, occurrences: list[ItemResult], expected: tuple[int, ItemResult]
+) -> None:
+    """COMMIT or ABORT wins over inadmissible copies, before and after it; executing again changes nothing."""
+    store, chain = open_store(make_home(tmp_path)), Chain()
+    effects: list[StoreEffect] = []
+    for block, result in zip(chain.grow(len(occurrences)), occurrences, strict=True):
+        effects += [PersistBlock(block), StoreExecution(make_executed(block, result))]
+    store.perform(effects)
+    store.perform(effects)
+    assert store.reader.get_transaction(ID) == expected
+
+
+def test_lookups_find_what_was_stored_and_nothing_else(tmp_path: Path) -> None:
+    """Batch by digest, block and execution by height, certificate exact, covering and newest."""
+    store, chain = open_store(make_home(tmp_path)), Chain()
+    first, second = chain.grow(2)
+    certificates = [make_commitment_certificate(height) for height in (3, 6)]
+    store.perform([PersistBlock(first), PersistBlock(second), StoreExecution(make_executed(first, COMMIT))])
+    store.perform([StoreCommitmentCertificate(certificate) for certificate in certificates])
+    reader = store.reader
+
+    assert reader.get_batch(first.batches[0].digest) == first.batches[0]
+    assert reader.get_batch(make_digest(5)) is None
+    assert reader.get_block(2) == second
+    assert reader.get_block(3) is None
+    assert reader.get_executed(1) == make_executed(first, COMMIT)
+    assert reader.get_executed(2) is None
+    assert reader.get_executed_heights() == (1, 1)
+    assert reader.get_certificate(4) is None
+    assert reader.get_certificate(3) == reader.get_certificate_covering(1) == certificates[0]
+    assert reader.get_certificate_covering(4) == certificates[1]
+    assert reader.get_newest_certificate(5) == certificates[0]
+    assert reader.get_certificate_covering(7) is None
+    assert reader.get_transaction(make_digest(1)) is None
+
+
+def test_executed_block_has_one_encoding() -> None:
+    """Encoding and decoding are inverse, and bytes that are not canonical are refused."""
+    block = make_executed(Chain().grow()[0], COMMIT, USED)
+    data = encode_executed_block(block)
+    assert decode_executed_block(data) == block
+    with pytest.raises(DecodeError):
+        decode_executed_block(data + b"\x00")
