@@ -5,91 +5,34 @@ begin → step … step → finish. Queries see the state after the last `finish
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 from sequencer.errors import LocalError
 from sequencer.execution import system_state
 from sequencer.execution.automaton import (
-    Decided,
     DecidedHeight,
     OutcomeAutomaton,
     OutcomeWindow,
     Rules,
 )
+from sequencer.execution.block_run import BlockRun
 from sequencer.execution.commitments import BlockLeaves, make_commitment, make_genesis_commitment, make_rows
 from sequencer.execution.conditions import BlockContext
+from sequencer.execution.evaluation import Failure
+from sequencer.execution.explanations import BundleCheck, ExplanationTable, get_failures
+from sequencer.execution.history import Version, VersionHistory
 from sequencer.execution.machines import get_machine
+from sequencer.execution.snapshot import Snapshot, SnapshotRow, read_snapshot
 from sequencer.state.journal import Journal
 from sequencer.state.versioned import VersionedState
 from sequencer.types.block import BlockHeader
 from sequencer.types.bundle import Bundle
 from sequencer.types.commitment import Commitment, is_commitment_scheduled
-from sequencer.types.executed import ExecutedBlock, ExecutionRow
+from sequencer.types.executed import ExecutedBlock
 from sequencer.types.genesis import Genesis, RollupKind
-from sequencer.types.item import CheckedItem
-from sequencer.types.outcome import ItemResult, Rejection
-from sequencer.types.primitives import SYSTEM_NAMESPACE, Address, Height, RollupId, StateValue
-
-PROOF_HEIGHTS = 256
-"""Newest heights for which proofs can be made; older versions are dropped."""
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One executed height: what proofs are made from."""
-
-    header: BlockHeader
-    commitment: Commitment
-    rows: tuple[ExecutionRow, ...]
-    states: Mapping[RollupId, VersionedState]
-    """Namespace → state; 0 is the system."""
-
-
-class BlockRun:
-    """One block between `begin` and `finish`."""
-
-    def __init__(
-        self,
-        rules: Rules,
-        parent: Version,
-        window: OutcomeWindow,
-        header: BlockHeader,
-        items: Sequence[tuple[bytes, CheckedItem]],
-    ) -> None:
-        self.header = header
-        self.states = dict(parent.states)
-        self.leaves = BlockLeaves()
-        self.decided: list[Decided] = []
-        self._items = items
-        self._journals = {namespace: Journal(state.values) for namespace, state in parent.states.items()}
-        context = BlockContext(header.height, header.time_ms)
-        self.automaton = OutcomeAutomaton(rules, self._journals, window, context)
-
-    @property
-    def is_done(self) -> bool:
-        """Whether all items are applied."""
-        return len(self.decided) == len(self._items)
-
-    def step(self, item_count_max: int) -> None:
-        """Apply the next items and fold their writes into the states, so that `finish` is left with little."""
-        start = len(self.decided)
-        for item, checked in self._items[start : start + item_count_max]:
-            decided = self.automaton.apply(item, checked)
-            self.decided.append(decided)
-            self.leaves.add(checked, decided)
-        for namespace, journal in self._journals.items():
-            if journal.writes:
-                self.states[namespace] = self.states[namespace].update(journal.writes)
-                journal.rebase(self.states[namespace].values)
-
-    def get_results(self) -> tuple[ItemResult, ...]:
-        """Return one result per item."""
-        return tuple(
-            ItemResult(index, decided.item_id, decided.status, decided.reason, decided.fee)
-            for index, decided in enumerate(self.decided)
-        )
+from sequencer.types.item import CheckedItem, SignedBundle
+from sequencer.types.outcome import Rejection
+from sequencer.types.primitives import SYSTEM_NAMESPACE, Address, Digest, Height, RollupId, StateValue
 
 
 class Executor:
@@ -97,15 +40,36 @@ class Executor:
 
     def __init__(self, genesis: Genesis) -> None:
         """Start at height 0; raises `LocalError` for a network that this version cannot execute."""
-        self._genesis = genesis
-        self._rules = make_rules(genesis)
         states = make_genesis_states(genesis)
         commitment = make_genesis_commitment(genesis, states)
         rows = make_rows(0, states, BlockLeaves())
-        self._versions = deque([Version(genesis.header, commitment, rows, states)], PROOF_HEIGHTS)
+        self._set_up(genesis, Version(genesis.header, commitment, rows, states), (DecidedHeight(commitment, ()),))
+
+    def _set_up(self, genesis: Genesis, version: Version, decided: Iterable[DecidedHeight]) -> None:
+        self._genesis = genesis
+        self._rules = make_rules(genesis)
+        self._history = VersionHistory(version)
         self._window = OutcomeWindow()
-        self._window.append(DecidedHeight(commitment, ()))
+        for height in decided:
+            self._window.append(height)
+        self._explanations = ExplanationTable()
         self._run: BlockRun | None = None
+
+    @classmethod
+    def restore(cls, genesis: Genesis, snapshot: bytes, header: BlockHeader) -> Executor:
+        """Continue after `header`; raises `StoreError` if the bytes do not hash to what they claim."""
+        read = read_snapshot(snapshot, header, genesis.chain_id)
+        rows = tuple(namespace.row for namespace in read.namespaces)
+        states = {namespace.row.namespace: namespace.state for namespace in read.namespaces}
+        executor = cls.__new__(cls)
+        executor._set_up(genesis, Version(header, read.decided[-1].commitment, rows, states), read.decided)
+        return executor
+
+    def take_snapshot(self) -> bytes:
+        """Return the state after the newest executed block as canonical bytes."""
+        newest = self._newest
+        rows = tuple(SnapshotRow(row, newest.states[row.namespace]) for row in newest.rows)
+        return Snapshot(tuple(self._window.heights), rows).to_bytes()
 
     @property
     def header(self) -> BlockHeader:
@@ -129,7 +93,7 @@ class Executor:
 
     @property
     def _newest(self) -> Version:
-        return self._versions[-1]
+        return self._history.newest
 
     def begin(self, header: BlockHeader, items: Sequence[tuple[bytes, CheckedItem]]) -> None:
         """Take the child of the newest executed block, its items in order; raises `LocalError` for any other."""
@@ -158,7 +122,9 @@ class Executor:
         is_scheduled = is_commitment_scheduled(
             self.header.time_ms, run.header.time_ms, self._genesis.parameters.commitment_interval_ms
         )
-        self._versions.append(Version(run.header, commitment, rows, run.states))
+        for decided in run.decided:
+            self._explanations.add(decided)
+        self._history.append(Version(run.header, commitment, rows, run.states))
         self._window.append(DecidedHeight(commitment, outcomes))
         self._run = None
         return ExecutedBlock(run.header, commitment, is_scheduled, run.get_results(), outcomes, namespaces, rows)
@@ -170,7 +136,7 @@ class Executor:
 
     def get_state_value(self, rollup: RollupId, key: str) -> StateValue | None:
         """Return what a key of a rollup (0: the system) holds; raises `LocalError` for an unknown rollup."""
-        return self._get_state(self._newest, rollup).values.get(key)
+        return self._newest.get_state(rollup).values.get(key)
 
     def get_sequence(self, payer: Address, channel: int) -> int:
         """Return the next expected sequence. # A6"""
@@ -192,16 +158,38 @@ class Executor:
         expected = self.get_sequence(bundle.payer, bundle.channel) + pending_ahead
         return system_state.check_admission(bundle, height, expected, self.get_deposit(bundle.payer), fee)
 
+    def check_bundle(self, bundle: Bundle) -> BundleCheck:
+        """Tell what would become of the bundle as the only item of the next block; changes nothing."""
+        journals = {namespace: Journal(state.values) for namespace, state in self._newest.states.items()}
+        context = BlockContext(self.height + 1, self.header.time_ms + 1)
+        automaton = OutcomeAutomaton(self._rules, journals, self._window, context)
+        rejection = self.check_admission(bundle, context.height, 0, 0)
+        decided = automaton.apply(b"", SignedBundle(bundle, ()))
+        return BundleCheck(rejection, decided.status, decided.reason, decided.fee, get_failures(decided))
+
+    def get_failures(self, bundle_id: Digest) -> tuple[Failure, ...]:
+        """Return what rollups expected and found when the bundle aborted; only the newest 4,096 are known."""
+        return self._explanations.get(bundle_id)
+
+    def prove_state(self, height: Height, rollup: RollupId, key: str) -> bytes:
+        """Return the claim of what the key held at `height`, proven against that height's commitment.
+
+        `receipts.join_state_proof` makes a proof for strangers of it. Raises `LocalError` outside
+        the newest 256 heights, for an unknown rollup, and for text that is no key.
+        """
+        return self._history.prove(height, rollup, key)
+
+    def prove_sequence(self, height: Height, payer: Address, channel: int) -> bytes:
+        """Return the claim of the next expected sequence at `height`; absent means 0."""
+        return self.prove_state(height, SYSTEM_NAMESPACE, system_state.make_sequence_key(payer, channel))
+
+    def prove_deposit(self, height: Height, payer: Address) -> bytes:
+        """Return the claim of the payer's deposit at `height`; absent means 0."""
+        return self.prove_state(height, SYSTEM_NAMESPACE, system_state.make_deposit_key(payer))
+
     def _get_system_amount(self, key: str) -> int:
         value = self.get_state_value(SYSTEM_NAMESPACE, key)
         return value if isinstance(value, int) else 0
-
-    @staticmethod
-    def _get_state(version: Version, namespace: RollupId) -> VersionedState:
-        state = version.states.get(namespace)
-        if state is None:
-            raise LocalError(f"no rollup has the id {namespace}")
-        return state
 
 
 def make_rules(genesis: Genesis) -> Rules:

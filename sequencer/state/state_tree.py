@@ -12,7 +12,7 @@ An empty subtree has the zero digest, and so has an empty state.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
 from sequencer.codec import encode
@@ -93,6 +93,10 @@ class StateTree:
         """What a commitment's row carries."""
         return get_digest(self.node)
 
+    def get_entries(self) -> Iterator[tuple[str, StateValue]]:
+        """Yield every entry in the order of the key paths, which is the same on every node."""
+        return _walk(self.node)
+
     def update(self, writes: Mapping[str, StateValue | None]) -> StateTree:
         """Return a version with `writes` applied; cost grows with their number, not with the state."""
         if not writes:
@@ -153,6 +157,15 @@ def _count_entries(node: Node) -> int:
     if node is None:
         return 0
     return node.entry_count if isinstance(node, Branch) else len(node.entries)
+
+
+def _walk(node: Node) -> Iterator[tuple[str, StateValue]]:
+    if isinstance(node, Branch):
+        for child in node.children:
+            yield from _walk(child)
+    elif node is not None:
+        for entry in node.entries:
+            yield entry.key, entry.value
 
 
 def build_tree(entries: Iterable[tuple[str, StateValue]]) -> StateTree:

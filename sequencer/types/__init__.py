@@ -4,7 +4,7 @@ primitives, parameters, signing          plain values, protocol constants, the 8
 committee, genesis                       who validates, and the network at height 0
 bundle, item, outcome                    what clients ask for, and what becomes of it
 batch, block, vote, commitment           what validators agree on
-leaves, executed                         what a commitment commits to
+leaves, executed, receipt                what a commitment commits to, and how that is proven
 messages                                 what travels between validators
 records                                  what is written down
 events, effects                          the whole interface of a replica

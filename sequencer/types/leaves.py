@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sequencer.codec import encode
+from sequencer.codec import Fields, decode, encode
+from sequencer.types.bundle import LEGS_MAX
 from sequencer.types.primitives import Digest, RollupId
 
 
@@ -17,6 +18,15 @@ def encode_envelope_leaf(kind: int, item_id: Digest) -> bytes:
 def encode_leg_leaf(bundle_id: Digest, leg_index: int, leg_count: int, leg_digest: Digest) -> bytes:
     """Return a leaf of a rollup's namespace: [bundle id, leg index, leg count, leg hash]. # A2"""
     return encode((bundle_id, leg_index, leg_count, leg_digest))
+
+
+def decode_leg_leaf(leaf: bytes) -> tuple[Digest, int, int, Digest]:
+    """Read bundle id, leg index, leg count and leg hash; raises `DecodeError` naming the field."""
+    read = Fields(decode(leaf, "leaf"), "leaf")
+    bundle_id, index, count = read.digest("bundle_id"), read.uint("leg_index", LEGS_MAX - 1), read.uint("leg_count")
+    leg_digest = read.digest("leg_digest")
+    read.finish()
+    return bundle_id, index, count, leg_digest
 
 
 def encode_namespace_row(namespace: RollupId, count: int, root: Digest) -> bytes:

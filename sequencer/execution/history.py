@@ -1,0 +1,75 @@
+"""Keep the newest executed heights and prove what their keys held; versions share their unchanged parts."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sequencer.errors import DecodeError, LocalError
+from sequencer.state.claim import StateClaim
+from sequencer.state.proof import prove
+from sequencer.state.versioned import VersionedState
+from sequencer.types.block import BlockHeader
+from sequencer.types.bundle import read_key
+from sequencer.types.commitment import Commitment
+from sequencer.types.executed import ExecutionRow
+from sequencer.types.primitives import Height, RollupId
+from sequencer.types.receipt import MerklePath
+
+PROOF_HEIGHTS = 256
+"""Newest heights for which proofs can be made; older versions are dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One executed height: what proofs are made from."""
+
+    header: BlockHeader
+    commitment: Commitment
+    rows: tuple[ExecutionRow, ...]
+    states: Mapping[RollupId, VersionedState]
+    """Namespace → state; 0 is the system."""
+
+    def get_state(self, namespace: RollupId) -> VersionedState:
+        """Return a namespace's state; raises `LocalError` if there is none."""
+        state = self.states.get(namespace)
+        if state is None:
+            raise LocalError(f"no rollup has the id {namespace}")
+        return state
+
+
+class VersionHistory:
+    """Consecutive executed heights, the newest 256."""
+
+    def __init__(self, oldest: Version) -> None:
+        self._versions = deque([oldest], PROOF_HEIGHTS)
+
+    @property
+    def newest(self) -> Version:
+        """The version that queries read."""
+        return self._versions[-1]
+
+    def append(self, version: Version) -> None:
+        """Add the next height; the oldest goes when there are more than 256."""
+        self._versions.append(version)
+
+    def get(self, height: Height) -> Version:
+        """Return the version of `height`; raises `LocalError` if it is not held."""
+        oldest, newest = self._versions[0].header.height, self.newest.header.height
+        if not oldest <= height <= newest:
+            raise LocalError(f"height {height} is not among those that can be proven, {oldest}..{newest}")
+        return self._versions[height - oldest]
+
+    def prove(self, height: Height, namespace: RollupId, key: str) -> bytes:
+        """Return the claim of what the key held; raises `LocalError` if height, namespace or key cannot be."""
+        try:
+            read_key(key, "key")
+        except DecodeError as error:
+            raise LocalError(str(error)) from None
+        version = self.get(height)
+        tree = prove(version.get_state(namespace).tree, key)
+        index = next(i for i, row in enumerate(version.rows) if row.namespace == namespace)
+        row, path = version.rows[index], MerklePath.build(tuple(row.to_bytes() for row in version.rows), index)
+        roots = (row.settled_height, row.receipt_root, row.outbox_root)
+        return StateClaim(namespace, key, tree.get_value(key), tree, *roots, path).to_bytes()

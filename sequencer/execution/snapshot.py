@@ -1,0 +1,144 @@
+"""Write the executor's whole state as bytes, and believe such bytes only as far as they hash. # R1
+
+A snapshot holds the newest 1,024 commitments with their outcomes (deps look back so far) and every
+namespace's entries. What is read must be a linked chain, each outcome root must come out of
+its outcomes, and the last exec root out of the entries: then nothing in it was changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from sequencer.codec import ARRAY_LENGTH_MAX, U32_MAX, Fields, decode, encode
+from sequencer.errors import DecodeError, StoreError
+from sequencer.execution.automaton import DEPENDENCY_HEIGHTS, DecidedHeight
+from sequencer.execution.commitments import compute_exec_root, compute_outcome_root
+from sequencer.state.versioned import VersionedState
+from sequencer.types.block import BlockHeader
+from sequencer.types.bundle import read_key, read_state_value
+from sequencer.types.commitment import Commitment
+from sequencer.types.executed import ExecutionRow
+from sequencer.types.outcome import OutcomeLeaf
+from sequencer.types.primitives import Digest, StateValue
+
+SNAPSHOT_FORMAT = "ssq-snapshot-1"
+CHUNK_LENGTH = 4_096
+"""Elements per array; lists longer than the codec's bound are split."""
+NAMESPACES_MAX = 257
+"""256 rollups and the system."""
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotRow:
+    """One namespace: its row under the exec root, and its whole state."""
+
+    row: ExecutionRow
+    state: VersionedState
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What an executor continues from."""
+
+    decided: tuple[DecidedHeight, ...]
+    """The newest heights, consecutive, at most 1,024."""
+    namespaces: tuple[SnapshotRow, ...]
+    """Ascending by namespace."""
+
+    def to_bytes(self) -> bytes:
+        """Return the canonical bytes; entries are in the order of their tree."""
+        decided = tuple(
+            (height.commitment.to_value(), _split([_outcome_to_value(leaf) for leaf in height.outcomes]))
+            for height in self.decided
+        )
+        return encode((SNAPSHOT_FORMAT, decided, tuple(_row_to_value(namespace) for namespace in self.namespaces)))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Snapshot:
+        """Read a snapshot, computing every root anew; raises `DecodeError` naming the field."""
+        read = Fields(decode(data, "snapshot"), "snapshot")
+        if read.text("format", 32) != SNAPSHOT_FORMAT:
+            raise DecodeError("snapshot.format", f"must be {SNAPSHOT_FORMAT!r}")
+        snapshot = cls(
+            read.array("decided", DEPENDENCY_HEIGHTS, _read_decided, 1),
+            read.array("namespaces", NAMESPACES_MAX, _read_row, 1),
+        )
+        read.finish()
+        return snapshot
+
+
+def read_snapshot(data: bytes, header: BlockHeader, chain_id: Digest) -> Snapshot:
+    """Read the state after `header`; raises `StoreError` if the bytes do not hash to what they claim."""
+    try:
+        snapshot = Snapshot.from_bytes(data)
+    except DecodeError as error:
+        raise StoreError(f"snapshot of height {header.height}: {error}") from None
+    problem = _find_problem(snapshot, header, chain_id)
+    if problem is not None:
+        raise StoreError(f"snapshot of height {header.height}: {problem}")
+    return snapshot
+
+
+def _find_problem(snapshot: Snapshot, header: BlockHeader, chain_id: Digest) -> str | None:
+    commitments = [decided.commitment for decided in snapshot.decided]
+    newest = commitments[-1]
+    if (newest.chain_id, newest.height, newest.block_digest) != (chain_id, header.height, header.digest):
+        return "is of another block"
+    if len(commitments) != min(header.height + 1, DEPENDENCY_HEIGHTS):
+        return f"holds {len(commitments)} commitments"
+    if any(child.parent != parent.digest for parent, child in pairwise(commitments)):
+        return "has a gap between its commitments"
+    if any(compute_outcome_root(decided.outcomes) != decided.commitment.outcome_root for decided in snapshot.decided):
+        return "has outcomes that are not under their root"
+    if compute_exec_root([namespace.row for namespace in snapshot.namespaces]) != newest.exec_root:
+        return "has a state that is not under its root"
+    return None
+
+
+def _split(elements: Sequence[object]) -> tuple[tuple[object, ...], ...]:
+    return tuple(tuple(elements[i : i + CHUNK_LENGTH]) for i in range(0, len(elements), CHUNK_LENGTH))
+
+
+def _outcome_to_value(leaf: OutcomeLeaf) -> tuple[object, ...]:
+    return (leaf.bundle_id, leaf.status, leaf.reason)
+
+
+def _row_to_value(namespace: SnapshotRow) -> tuple[object, ...]:
+    row = namespace.row
+    entries = _split(list(namespace.state.tree.get_entries()))
+    return (row.namespace, row.settled_height, row.receipt_root, row.outbox_root, entries)
+
+
+def _read_decided(value: object, path: str) -> DecidedHeight:
+    read = Fields(value, path)
+    commitment = Commitment.from_value(read.take("commitment"), f"{path}.commitment")
+    chunks = read.array("outcomes", ARRAY_LENGTH_MAX, _read_outcomes)
+    read.finish()
+    return DecidedHeight(commitment, tuple(leaf for chunk in chunks for leaf in chunk))
+
+
+def _read_outcomes(value: object, path: str) -> tuple[OutcomeLeaf, ...]:
+    return Fields((value,), path).array("chunk", CHUNK_LENGTH, OutcomeLeaf.from_value, 1)
+
+
+def _read_row(value: object, path: str) -> SnapshotRow:
+    read = Fields(value, path)
+    namespace, height = read.uint("namespace", U32_MAX), read.uint("settled_height")
+    receipt_root, outbox_root = read.digest("receipt_root"), read.digest("outbox_root")
+    chunks = read.array("entries", ARRAY_LENGTH_MAX, _read_entries)
+    read.finish()
+    state = VersionedState.build(entry for chunk in chunks for entry in chunk)
+    return SnapshotRow(ExecutionRow(namespace, height, state.tree.root, receipt_root, outbox_root), state)
+
+
+def _read_entries(value: object, path: str) -> tuple[tuple[str, StateValue], ...]:
+    return Fields((value,), path).array("chunk", CHUNK_LENGTH, _read_entry, 1)
+
+
+def _read_entry(value: object, path: str) -> tuple[str, StateValue]:
+    read = Fields(value, path)
+    entry = (read_key(read.take("key"), f"{path}.key"), read_state_value(read.take("value"), f"{path}.value"))
+    read.finish()
+    return entry
