@@ -1,0 +1,148 @@
+"""Guard execution: one result everywhere, the one that the rules give, all or nothing. # E2 A6 A8 A11 A17 A20"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sequencer.simulation.checkers.ledger import Ledger
+from sequencer.simulation.observer import Observer
+from sequencer.simulation.reference import ReferenceInterpreter
+from sequencer.simulation.workload import Workload
+from sequencer.types.batch import decode_payload
+from sequencer.types.block import FinalizedBlock
+from sequencer.types.commitment import CommitmentCertificate
+from sequencer.types.executed import ExecutedBlock
+from sequencer.types.outcome import ItemResult, Status
+from sequencer.types.primitives import Digest, Height
+
+if TYPE_CHECKING:
+    from sequencer.execution.executor import Executor
+    from sequencer.simulation.node import SimulatedNode
+
+
+class ExecutionChecker(Observer):
+    """Equal heights give equal commitments and the reference's results; each bundle is decided once. # E2 A6 A8"""
+
+    def __init__(self, ledger: Ledger, reference: ReferenceInterpreter) -> None:
+        self._ledger = ledger
+        self._reference = reference
+        self._executed: dict[Height, ExecutedBlock] = {}
+        self._decided: dict[Digest, Height] = {}
+        self.counts: Counter[str] = Counter()
+
+    def on_executed(self, node: SimulatedNode, block: ExecutedBlock) -> None:
+        height = block.header.height
+        first = self._executed.setdefault(height, block)
+        if first.commitment.digest != block.commitment.digest:
+            self._ledger.report("E2", height, node.index, "another commitment at this height")
+        if first.results != block.results:
+            self._ledger.report("A8", height, node.index, "other results at this height")
+        if first is block:
+            self._check_first(node, block)
+
+    def on_certified(self, node: SimulatedNode, certificate: CommitmentCertificate) -> None:
+        executed = self._executed.get(certificate.height)
+        if executed is None or executed.commitment.digest != certificate.digest:
+            self._ledger.report("E2", certificate.height, node.index, "certifies what nobody computed")
+
+    def _check_first(self, node: SimulatedNode, block: ExecutedBlock) -> None:
+        height = block.header.height
+        finalized = self._ledger.log.get(height)
+        if finalized is None or finalized.header.digest != block.header.digest:
+            self._ledger.report("O1", height, node.index, "executed what is not delivered")
+            return
+        expected = self._reference.apply_block(finalized.header, _get_items(finalized))
+        found = tuple((result.item_id, result.status, result.reason, result.fee) for result in block.results)
+        if found != expected:
+            self._ledger.report("A8", height, node.index, _describe_difference(found, expected))
+        for result in block.results:
+            self._count(result, height, node.index)
+
+    def _count(self, result: ItemResult, height: Height, node: int) -> None:
+        if result.status is Status.INADMISSIBLE:
+            self.counts["inadmissible"] += 1
+            return
+        if result.item_id in self._decided:
+            self._ledger.report("A6", height, node, f"decided before, at height {self._decided[result.item_id]}")
+        self._decided[result.item_id] = height
+        self.counts["final"] += 1
+
+    def check_end(self, nodes: Sequence[SimulatedNode]) -> None:
+        """Compare every key that the reference holds with what each node's executor holds. # A11"""
+        for node in nodes:
+            executor = None if node.replica is None else node.replica.executor
+            if executor is None or executor.height != self._reference.height:
+                continue
+            for (rollup, key), value in self._reference.state.items():
+                if executor.get_state_value(rollup, key) != value:
+                    self._ledger.report("A11", executor.height, node.index, f"{key} of rollup {rollup} differs")
+                    break
+
+
+class AtomicityChecker(Observer):
+    """A bundle marks all its rollups or none, and no asset is made or lost. # A11 A17 A20"""
+
+    def __init__(self, ledger: Ledger, workload: Workload, counts: Counter[str]) -> None:
+        self._ledger = ledger
+        self._workload = workload
+        self._counts = counts
+        self._height = 0
+        self._deposits = sum(amount for _, amount in ledger.genesis.deposits)
+        self._burned = 0
+
+    def on_executed(self, node: SimulatedNode, block: ExecutedBlock) -> None:
+        height = block.header.height
+        if height == self._height + 1:
+            self._height = height
+            self._burned += sum(result.fee for result in block.results)
+            self._count_bundles(block)
+            if node.replica is not None and node.replica.executor.height == height:
+                self._check_results(node.index, node.replica.executor, block)
+                self._check_sums(node.index, node.replica.executor)
+
+    def _count_bundles(self, block: ExecutedBlock) -> None:
+        for result in block.results:
+            if result.status is not Status.INADMISSIBLE and len(self._workload.markers.get(result.item_id, ())) > 1:
+                name = "bundles_committed" if result.status is Status.COMMIT else "bundles_aborted"
+                self._counts[name] += 1
+
+    def _check_results(self, node: int, executor: Executor, block: ExecutedBlock) -> None:
+        for result in block.results:
+            markers = self._workload.markers.get(result.item_id, ())
+            if result.status is Status.INADMISSIBLE or not markers:
+                continue
+            marked = [executor.get_state_value(rollup, key) is not None for rollup, key in markers]
+            if marked != [result.status is Status.COMMIT] * len(marked):
+                self._ledger.report("A11", executor.height, node, f"{result.status.name} with markers {marked}")
+
+    def _check_sums(self, node: int, executor: Executor) -> None:
+        for asset, (total, keys) in self._workload.conserved.items():
+            if sum(_get_amount(executor, rollup, key) for rollup, key in keys) != total:
+                self._ledger.report("A20", executor.height, node, f"the sum of {asset} is not {total}")
+        deposits = sum(executor.get_deposit(payer) for payer, _ in self._ledger.genesis.deposits)
+        if deposits + self._burned != self._deposits:
+            self._ledger.report("A17", executor.height, node, "deposits and burned fees do not add up")
+
+    def check_end(self, nodes: Sequence[SimulatedNode]) -> None:
+        """Check the sums on every node."""
+        for node in nodes:
+            if node.replica is not None and node.replica.executor.height == self._height:
+                self._check_sums(node.index, node.replica.executor)
+
+
+def _get_items(block: FinalizedBlock) -> list[bytes]:
+    return [item for batch in block.batches for item in decode_payload(batch.payload)]
+
+
+def _get_amount(executor: Executor, rollup: int, key: str) -> int:
+    value = executor.get_state_value(rollup, key)
+    return value if isinstance(value, int) else 0
+
+
+def _describe_difference(found: Sequence[object], expected: Sequence[object]) -> str:
+    for index, (left, right) in enumerate(zip(found, expected, strict=False)):
+        if left != right:
+            return f"item {index}: {left} instead of {right}"
+    return f"{len(found)} results instead of {len(expected)}"

@@ -1,0 +1,144 @@
+"""Collect what an all-seeing observer knows, for all checkers to use.
+
+A vote counts from the moment it is durable or sent, whichever comes first; a certificate
+counts as existing as soon as votes of strong power exist, even if nobody has joined them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sequencer.simulation.observer import Observer
+from sequencer.simulation.scheduler import Scheduler
+from sequencer.types.batch import Batch, BatchHeader
+from sequencer.types.block import BlockHeader, FinalizedBlock
+from sequencer.types.genesis import Genesis
+from sequencer.types.messages import BlockHeaders, Hello, Message
+from sequencer.types.primitives import Digest, Height, View
+from sequencer.types.records import RecordKind, VoteRecord
+from sequencer.types.vote import Proposal, Vote, VoteKind
+
+if TYPE_CHECKING:
+    from sequencer.simulation.node import SimulatedNode
+    from sequencer.simulation.store import StoreRecord
+
+_KIND_BY_RECORD = {
+    RecordKind.NOTARIZE: VoteKind.NOTARIZE,
+    RecordKind.NULLIFY: VoteKind.NULLIFY,
+    RecordKind.FINALIZE: VoteKind.FINALIZE,
+}
+
+CertificateListener = Callable[[VoteKind, View, Digest, int], None]
+"""Called once per certificate with its kind, view, digest and the node whose vote completed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A promise that a run broke."""
+
+    rule: str
+    """Rule or invariant id, as I1 or V6."""
+    number: int
+    """Height, view or lane position, as the rule demands."""
+    node: int
+    """The validator that did it, or -1."""
+    time_ms: int
+    """Virtual time."""
+    detail: str
+
+
+class Ledger(Observer):
+    """Facts of one run: headers, votes, certificates, batches and who holds them, the log."""
+
+    def __init__(self, scheduler: Scheduler, genesis: Genesis) -> None:
+        self.genesis = genesis
+        self.committee = genesis.committee
+        self.violations: list[Violation] = []
+        self.headers: dict[Digest, BlockHeader] = {genesis.header.digest: genesis.header}
+        self.batches: dict[Digest, BatchHeader] = {}
+        self.holders: dict[Digest, set[int]] = {}
+        """Validators on whose disk a batch is durable."""
+        self.votes: dict[tuple[VoteKind, View, Digest], set[int]] = {}
+        self.certificates: dict[tuple[VoteKind, View], list[Digest]] = {
+            (VoteKind.NOTARIZE, 0): [genesis.header.digest],
+            (VoteKind.FINALIZE, 0): [genesis.header.digest],
+        }
+        self.log: dict[Height, FinalizedBlock] = {}
+        """First durable block of each height."""
+        self._scheduler = scheduler
+        self._certificate_listeners: list[CertificateListener] = []
+
+    @property
+    def now_us(self) -> int:
+        """Virtual time."""
+        return self._scheduler.now_us
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether a violation was reported."""
+        return bool(self.violations)
+
+    def report(self, rule: str, number: int, node: int, detail: str) -> None:
+        """Record that `rule` was broken."""
+        self.violations.append(Violation(rule, number, node, self._scheduler.now_us // 1_000, detail))
+
+    def listen(self, listener: CertificateListener) -> None:
+        """Call `listener` for every certificate that comes to exist."""
+        self._certificate_listeners.append(listener)
+
+    def has_certificate(self, kind: VoteKind, view: View, digest: Digest | None = None) -> bool:
+        """Tell whether votes of strong power exist, for `digest` or for any digest."""
+        digests = self.certificates.get((kind, view), ())
+        return bool(digests) if digest is None else digest in digests
+
+    def get_chain(self, tip: Digest, low: int) -> list[BatchHeader]:
+        """Return the batch headers from `tip` down to position `low`, as far as anybody has shown them."""
+        chain = []
+        header = self.batches.get(tip)
+        while header is not None and header.position >= low:
+            chain.append(header)
+            header = self.batches.get(header.parent)
+        return chain
+
+    def on_durable(self, node: SimulatedNode, votes: Sequence[VoteRecord], records: Sequence[StoreRecord]) -> None:
+        for record in votes:
+            if record.kind in _KIND_BY_RECORD:
+                self._add_vote(node.index, _KIND_BY_RECORD[record.kind], record.number, record.digest)
+        for item in records:
+            if isinstance(item, Batch):
+                self._add_batch(node.index, item)
+            elif isinstance(item, FinalizedBlock):
+                self.headers.setdefault(item.header.digest, item.header)
+                self.log.setdefault(item.header.height, item)
+                for batch in item.batches:
+                    self._add_batch(node.index, batch)
+
+    def on_sent(self, node: SimulatedNode, peer: int | None, message: Message) -> None:
+        if isinstance(message, Vote):
+            self._add_vote(node.index, message.kind, message.view, message.digest)
+        elif isinstance(message, Hello):
+            for vote in message.votes:
+                self._add_vote(node.index, vote.kind, vote.view, vote.digest)
+        elif isinstance(message, Proposal):
+            self.headers.setdefault(message.header.digest, message.header)
+        elif isinstance(message, BlockHeaders):
+            self.headers.update((header.digest, header) for header in message.headers)
+        elif isinstance(message, Batch):
+            self.batches.setdefault(message.digest, message.header)
+
+    def _add_batch(self, node: int, batch: Batch) -> None:
+        self.batches.setdefault(batch.digest, batch.header)
+        self.holders.setdefault(batch.digest, set()).add(node)
+
+    def _add_vote(self, node: int, kind: VoteKind, view: View, digest: Digest) -> None:
+        signers = self.votes.setdefault((kind, view, digest), set())
+        if node in signers:
+            return
+        was_strong = self.committee.is_strong(signers)
+        signers.add(node)
+        if not was_strong and self.committee.is_strong(signers):
+            self.certificates.setdefault((kind, view), []).append(digest)
+            for listener in self._certificate_listeners:
+                listener(kind, view, digest, node)

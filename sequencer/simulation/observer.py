@@ -1,0 +1,126 @@
+"""Name what can be seen of a simulated run; checkers and the trace are observers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from sequencer.types.commitment import CommitmentCertificate
+from sequencer.types.effects import Answer
+from sequencer.types.executed import ExecutedBlock
+from sequencer.types.messages import Message
+from sequencer.types.records import VoteRecord
+
+if TYPE_CHECKING:
+    from sequencer.errors import SequencerError
+    from sequencer.simulation.node import SimulatedNode
+    from sequencer.simulation.store import StoreRecord
+
+
+class Observer:
+    """See everything and do nothing; subclasses override what they care about."""
+
+    def on_boot(self, node: SimulatedNode) -> None:
+        """The node is about to start on what its disk holds."""
+
+    def on_crash(self, node: SimulatedNode) -> None:
+        """The node died; what survived was reported by `on_durable`."""
+
+    def on_durable(self, node: SimulatedNode, votes: Sequence[VoteRecord], records: Sequence[StoreRecord]) -> None:
+        """A sync, or a crash that spared them, made these records durable, in the order of writing."""
+
+    def on_sent(self, node: SimulatedNode, peer: int | None, message: Message) -> None:
+        """The node sent to `peer`, or to everybody (None), whether it arrives or not."""
+
+    def on_received(self, node: SimulatedNode, peer: int, message: Message) -> None:
+        """A message of `peer` is about to be handled by the node."""
+
+    def on_executed(self, node: SimulatedNode, block: ExecutedBlock) -> None:
+        """The node executed a block."""
+
+    def on_certified(self, node: SimulatedNode, certificate: CommitmentCertificate) -> None:
+        """The node keeps a newer commitment certificate."""
+
+    def on_answered(self, node: SimulatedNode, answer: Answer) -> None:
+        """The node answered a client."""
+
+    def on_banned(self, node: SimulatedNode, peer: int, reason: str) -> None:
+        """The node bans `peer`."""
+
+    def on_alarm(self, node: SimulatedNode, reason: str) -> None:
+        """The node says that more than F power broke the protocol."""
+
+    def on_error(self, node: SimulatedNode, error: SequencerError) -> None:
+        """The replica raised; the node stands still from now on."""
+
+
+class Observers(Observer):
+    """Pass every sight on to those observers that look at it, in their order."""
+
+    def __init__(self) -> None:
+        self._boot: list[Callable[..., None]] = []
+        self._crash: list[Callable[..., None]] = []
+        self._durable: list[Callable[..., None]] = []
+        self._sent: list[Callable[..., None]] = []
+        self._received: list[Callable[..., None]] = []
+        self._executed: list[Callable[..., None]] = []
+        self._certified: list[Callable[..., None]] = []
+        self._answered: list[Callable[..., None]] = []
+        self._banned: list[Callable[..., None]] = []
+        self._alarm: list[Callable[..., None]] = []
+        self._error: list[Callable[..., None]] = []
+
+    def add(self, observer: Observer) -> None:
+        """Let `observer` see what comes from now on; hooks that it does not override cost nothing."""
+        for name in ("boot", "crash", "durable", "sent", "received", "executed", "certified", "answered"):
+            self._bind(observer, name)
+        for name in ("banned", "alarm", "error"):
+            self._bind(observer, name)
+
+    def _bind(self, observer: Observer, name: str) -> None:
+        if getattr(type(observer), f"on_{name}") is not getattr(Observer, f"on_{name}"):
+            getattr(self, f"_{name}").append(getattr(observer, f"on_{name}"))
+
+    def on_boot(self, node: SimulatedNode) -> None:
+        for hook in self._boot:
+            hook(node)
+
+    def on_crash(self, node: SimulatedNode) -> None:
+        for hook in self._crash:
+            hook(node)
+
+    def on_durable(self, node: SimulatedNode, votes: Sequence[VoteRecord], records: Sequence[StoreRecord]) -> None:
+        for hook in self._durable:
+            hook(node, votes, records)
+
+    def on_sent(self, node: SimulatedNode, peer: int | None, message: Message) -> None:
+        for hook in self._sent:
+            hook(node, peer, message)
+
+    def on_received(self, node: SimulatedNode, peer: int, message: Message) -> None:
+        for hook in self._received:
+            hook(node, peer, message)
+
+    def on_executed(self, node: SimulatedNode, block: ExecutedBlock) -> None:
+        for hook in self._executed:
+            hook(node, block)
+
+    def on_certified(self, node: SimulatedNode, certificate: CommitmentCertificate) -> None:
+        for hook in self._certified:
+            hook(node, certificate)
+
+    def on_answered(self, node: SimulatedNode, answer: Answer) -> None:
+        for hook in self._answered:
+            hook(node, answer)
+
+    def on_banned(self, node: SimulatedNode, peer: int, reason: str) -> None:
+        for hook in self._banned:
+            hook(node, peer, reason)
+
+    def on_alarm(self, node: SimulatedNode, reason: str) -> None:
+        for hook in self._alarm:
+            hook(node, reason)
+
+    def on_error(self, node: SimulatedNode, error: SequencerError) -> None:
+        for hook in self._error:
+            hook(node, error)

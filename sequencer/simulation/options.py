@@ -1,0 +1,48 @@
+"""Say what one simulated seed consists of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sequencer.errors import LocalError
+from sequencer.simulation.faults import ALL_FAULTS, FaultKind
+from sequencer.types.parameters import COMMITTEE_SIZE_MAX, Parameters
+
+SIMULATED_SECONDS = 60
+"""Virtual length of one seed; faults take the first half."""
+
+SIMULATION_PARAMETERS = Parameters(
+    view_timeout_base_ms=400,
+    view_timeout_max_ms=8_000,
+    pace_ms=600,
+    idle_ms=1_200,
+    batch_delay_ms_max=100,
+    have_interval_ms=60,
+    snapshot_interval_heights=16,
+    commitment_interval_ms=1_000,
+)
+"""A slow network's times: few events per second, and snapshots often enough to restart from them."""
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationOptions:
+    """What all seeds of a campaign share."""
+
+    validators: int = 4
+    """Size of the committee, 1..128."""
+    powers: tuple[int, ...] = ()
+    """Voting power of each validator; empty means 1 each."""
+    faults: tuple[FaultKind, ...] = ALL_FAULTS
+    """Fault kinds that seeds may suffer; each is on or off per seed."""
+    parameters: Parameters = SIMULATION_PARAMETERS
+
+    def verify(self) -> None:
+        """Refuse what cannot run; raises `LocalError` naming the option."""
+        if not 1 <= self.validators <= COMMITTEE_SIZE_MAX:
+            raise LocalError(f"validators: must be 1..{COMMITTEE_SIZE_MAX}, is {self.validators}")
+        if self.powers and len(self.powers) != self.validators:
+            raise LocalError(f"powers: must be {self.validators} numbers, are {len(self.powers)}")
+        if any(power < 1 for power in self.powers):
+            raise LocalError("powers: must each be at least 1")
+        if self.validators < 2 and self.faults:
+            raise LocalError("faults: a single validator has no network to hurt; use --faults none")

@@ -1,0 +1,235 @@
+"""Run one seed: build the network, let virtual time pass, demand what was promised.
+
+Promise: equal seed and options give an equal run, to the last action. All randomness comes
+from streams derived from the seed.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import dataclass
+
+from sequencer.crypto.signatures import SCHEME
+from sequencer.replica.replica import ReplicaConfig
+from sequencer.simulation.checkers.agreement import CertificateChecker, PrefixChecker
+from sequencer.simulation.checkers.availability import AvailabilityChecker, HaveChecker, VoteAvailabilityChecker
+from sequencer.simulation.checkers.execution import AtomicityChecker, ExecutionChecker
+from sequencer.simulation.checkers.ledger import Ledger, Violation
+from sequencer.simulation.checkers.progress import HonestyChecker, InclusionChecker, ProgressChecker
+from sequencer.simulation.checkers.votes import SignatureChecker, VotingRulesChecker
+from sequencer.simulation.clients import STOP_US, Clients
+from sequencer.simulation.faults import HEAL_US, Fault, FaultInjector, plan_faults
+from sequencer.simulation.network import DelayProfile, Network
+from sequencer.simulation.node import Machine, SimulatedNode
+from sequencer.simulation.observer import Observers
+from sequencer.simulation.options import SIMULATED_SECONDS, SimulationOptions
+from sequencer.simulation.recorder import Recorder
+from sequencer.simulation.reference import ReferenceInterpreter
+from sequencer.simulation.scheduler import MILLISECOND, SECOND, Scheduler
+from sequencer.simulation.tokens import TokenScheme
+from sequencer.simulation.trace import Trace
+from sequencer.simulation.workload import Workload
+from sequencer.types.genesis import Genesis, GenesisValidator, HostAddress
+from sequencer.types.item import CheckedItem, check_item
+
+PROGRESS_US = 10 * SECOND
+"""Time after the healing within which progress is demanded."""
+EVENT_COUNT_MAX = 3_000_000
+"""A run with more events than this is stuck in a loop."""
+WALL_OFFSET_MS_MAX = 100
+"""Wall clocks of the nodes differ by at most this from true time."""
+GENESIS_TIME_MS = 1_700_000_000_000
+
+DELAY_PROFILES = (
+    DelayProfile(500, 1_000, 20_000),
+    DelayProfile(5_000, 10_000, 100_000),
+    DelayProfile(30_000, 30_000, 250_000),
+)
+"""One machine room, one continent, the world; drawn per seed. None exceeds Δ."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeedResult:
+    """What one seed gave."""
+
+    seed: int
+    violations: tuple[Violation, ...]
+    simulated_seconds: float
+    heights: int
+    transactions_final: int
+    bundles_committed: int
+    bundles_aborted: int
+    restarts: int
+    fired: dict[str, int]
+    event_count: int
+    action_count: int
+    trace_hash: str
+    faults: tuple[Fault, ...]
+    last_actions: tuple[str, ...]
+    """The newest protocol actions; empty unless the seed failed."""
+
+
+class Simulation:
+    """One seed's network; `run` lets it live."""
+
+    def __init__(self, seed: int, options: SimulationOptions) -> None:
+        options.verify()
+        self.seed = seed
+        self.options = options
+        self.scheduler = Scheduler()
+        self._rng = random.Random(f"{seed}/run")
+        self._checked: dict[bytes, CheckedItem] = {}
+        scheme = TokenScheme()
+        self._verifier = scheme.make_verifier()
+        workload = Workload(scheme, random.Random(f"{seed}/workload"))
+        self.genesis = make_genesis(seed, options, scheme, workload)
+        workload.start(self.genesis)
+        self.trace = Trace()
+        self.ledger = Ledger(self.scheduler, self.genesis)
+        self.observers = Observers()
+        self._attach_checkers(workload)
+        self.network = Network(self.scheduler, self._rng, options.validators, self._rng.choice(DELAY_PROFILES))
+        self.nodes = self._make_nodes(scheme)
+        self.injector = FaultInjector(self.scheduler, self._rng, self.network, self.nodes)
+        self.plan = plan_faults(random.Random(f"{seed}/faults"), options.validators, options.faults)
+
+    def _attach_checkers(self, workload: Workload) -> None:
+        size, ledger = self.options.validators, self.ledger
+        self.recorder = Recorder(self.trace, self.scheduler)
+        self.certificates = CertificateChecker(ledger)
+        self.progress = ProgressChecker(ledger)
+        self.inclusion = InclusionChecker(ledger, STOP_US)
+        self.execution = ExecutionChecker(ledger, self._make_reference())
+        self.atomicity = AtomicityChecker(ledger, workload, self.execution.counts)
+        self.clients = Clients(self.scheduler, random.Random(f"{self.seed}/clients"), workload, ledger)
+        for observer in (
+            self.recorder,
+            ledger,
+            self.certificates,
+            PrefixChecker(ledger, size),
+            SignatureChecker(ledger, size),
+            VotingRulesChecker(ledger),
+            AvailabilityChecker(ledger),
+            HaveChecker(ledger, size),
+            VoteAvailabilityChecker(ledger, size),
+            self.execution,
+            self.atomicity,
+            self.inclusion,
+            HonestyChecker(ledger),
+            self.clients,
+        ):
+            self.observers.add(observer)
+
+    def _make_nodes(self, scheme: TokenScheme) -> list[SimulatedNode]:
+        machine = Machine(
+            self.scheduler,
+            self._rng,
+            self.network,
+            self.observers,
+            self._gossip,
+            self.genesis.time_ms,
+            self._check_item,
+        )
+        return [
+            SimulatedNode(
+                machine,
+                ReplicaConfig(self.genesis, index, scheme.make_signer(validator.name), self._verifier),
+                index,
+                self._rng.randint(-WALL_OFFSET_MS_MAX, WALL_OFFSET_MS_MAX),
+            )
+            for index, validator in enumerate(self.genesis.validators)
+        ]
+
+    def _make_reference(self) -> ReferenceInterpreter:
+        return ReferenceInterpreter(self.genesis, self._check_item)
+
+    def _check_item(self, item: bytes) -> CheckedItem:
+        """Apply the stateless checks; they give the same on every node, so each item is checked once."""
+        checked = self._checked.get(item)
+        if checked is None:
+            checked = self._checked[item] = check_item(item, self.genesis.item_rules, self._verifier)
+        return checked
+
+    def _gossip(self, origin: int, items: tuple[bytes, ...]) -> None:
+        """Gossip reaches every running node that is connected, somewhat later; nobody is promised anything."""
+        for node in self.nodes:
+            if node.index != origin and self.network.is_connected(origin, node.index):
+                self.scheduler.call_after(self._rng.randint(1, 300) * MILLISECOND, node.on_gossip, items)
+
+    def run(self) -> SeedResult:
+        """Let 60 simulated seconds pass, or stop at the first violation."""
+        for node in self.nodes:
+            node.boot()
+        self.network.attach(list(self.nodes))
+        self.injector.schedule(self.plan)
+        self.clients.start(self.nodes)
+        self._run_until(HEAL_US)
+        self.progress.note_heal()
+        self._run_until(HEAL_US + PROGRESS_US)
+        if not self.ledger.is_broken:
+            self.progress.check_after_heal(self.nodes)
+        self._run_until(SIMULATED_SECONDS * SECOND)
+        if not self.ledger.is_broken:
+            self._check_end()
+        return self._make_result()
+
+    def stop(self, rule: str, detail: str) -> SeedResult:
+        """End the run because something outside the protocol broke."""
+        self.ledger.report(rule, 0, -1, detail)
+        return self._make_result()
+
+    def _run_until(self, time_us: int) -> None:
+        if not self.ledger.is_broken:
+            self.scheduler.run_until(time_us, self._is_stopped)
+
+    def _is_stopped(self) -> bool:
+        if self.scheduler.event_count > EVENT_COUNT_MAX and not self.ledger.is_broken:
+            self.ledger.report("STOPPED", 0, -1, f"more than {EVENT_COUNT_MAX} events")
+        return self.ledger.is_broken
+
+    def _check_end(self) -> None:
+        self.certificates.check_end()
+        self.progress.check_end(self.nodes)
+        self.inclusion.check_end(self.nodes)
+        self.execution.check_end(self.nodes)
+        self.atomicity.check_end(self.nodes)
+        self.clients.check_end()
+
+    def _make_result(self) -> SeedResult:
+        counts = self.execution.counts
+        return SeedResult(
+            seed=self.seed,
+            violations=tuple(self.ledger.violations),
+            simulated_seconds=self.scheduler.now_us / SECOND,
+            heights=max(self.ledger.log, default=0),
+            transactions_final=counts["final"],
+            bundles_committed=counts["bundles_committed"],
+            bundles_aborted=counts["bundles_aborted"],
+            restarts=self.injector.restarts,
+            fired=dict(sorted(Counter(self.injector.get_fired()).items())),
+            event_count=self.scheduler.event_count,
+            action_count=self.trace.count,
+            trace_hash=self.trace.get_hash(),
+            faults=self.plan,
+            last_actions=tuple(self.trace.format_last()) if self.ledger.is_broken else (),
+        )
+
+
+def make_genesis(seed: int, options: SimulationOptions, scheme: TokenScheme, workload: Workload) -> Genesis:
+    """Return the network of a seed; another seed gives another chain id, hence other leaders."""
+    host = HostAddress("simulated", "/memory/0")
+    powers = options.powers or (1,) * options.validators
+    validators = tuple(
+        GenesisValidator(f"val{index}", scheme.make_signer(f"val{index}").public_key, power, host, host, host)
+        for index, power in enumerate(powers)
+    )
+    return Genesis(
+        name=f"simulation {seed}",
+        time_ms=GENESIS_TIME_MS,
+        scheme=SCHEME,
+        validators=validators,
+        rollups=workload.rollups,
+        deposits=workload.deposits,
+        parameters=options.parameters,
+    )
