@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from sequencer.errors import LocalError
+from sequencer.execution.evaluation import Failure
 from sequencer.types.commitment import CommitmentCertificate
 from sequencer.types.effects import Submission
 from sequencer.types.executed import ExecutedBlock
@@ -145,6 +146,9 @@ class Queries(Protocol):
     async def get_transaction(self, item_id: Digest) -> TransactionRecord | None:
         """Return the record, or None if the id was never seen here or is pruned."""
 
+    def get_failures(self, bundle_id: Digest) -> tuple[Failure, ...]:
+        """Return what rollups expected and found when the bundle aborted; only the newest are known, unproven."""
+
     async def get_receipt(self, bundle_id: Digest) -> bytes | None:
         """Return the canonical receipt, or None until a certificate covers the height that decided."""
 
@@ -170,7 +174,7 @@ class Queries(Protocol):
         """Return deposit and sequences after the newest executed height; zeros for a stranger."""
 
     async def prove_state(self, height: Height, rollup: RollupId, key: str) -> bytes:
-        """Return the proof of value or absence against the commitment of `height`; same bound as `get_state`."""
+        """Return the claim of value or absence at `height`, as `Executor.prove_state` does; bound as `get_state`."""
 
     async def prove_sequence(self, height: Height, payer: Address, channel: int) -> bytes: ...
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sequencer.codec import encode
+from sequencer.execution.evaluation import Failure
 from sequencer.rpc.json_values import to_hex
 from sequencer.rpc.queries import BlockRecord, NodeStatus, TransactionRecord
 from sequencer.types.commitment import Commitment, CommitmentCertificate
@@ -124,6 +125,17 @@ def record_to_json(record: TransactionRecord) -> dict[str, object]:
         "index": None if result is None else result.index,
         "reason": None if result is None else result.reason,
         "fee": None if result is None else str(result.fee),
+    }
+
+
+def failure_to_json(failure: Failure, name_rollup: NameRollup) -> dict[str, object]:
+    """Return why a rollup said NO; `expected` and `found` are for people and not proven."""
+    return {
+        "rollup": name_rollup(failure.rollup),
+        "code": failure.code,
+        "path": f"$.{failure.path}",
+        "expected": failure.expected,
+        "found": failure.found,
     }
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from sequencer.codec import encode
 from sequencer.errors import DecodeError
+from sequencer.execution.receipts import join_state_proof
 from sequencer.rpc.dispatch import Call, Method
 from sequencer.rpc.errors import Code, RpcError
 from sequencer.rpc.forms import make_rollup_reader, state_value_to_json
 from sequencer.rpc.json_values import read_number, read_text, to_hex
 from sequencer.rpc.queries import BLOCKS_PER_QUERY_MAX
-from sequencer.rpc.views import certificate_to_json
+from sequencer.state.claim import StateClaim
 from sequencer.types.bundle import CHANNEL_MAX, read_key
-from sequencer.types.commitment import CommitmentCertificate
+from sequencer.types.commitment import Commitment, CommitmentCertificate
 from sequencer.types.primitives import Height
 
 
@@ -96,15 +96,22 @@ async def _read_height(call: Call) -> tuple[CommitmentCertificate, Height]:
     return certificate, height
 
 
-async def _make_proof(call: Call, certificate: CommitmentCertificate, height: Height, proof: bytes) -> object:
-    """Return the proof with the commitments from `height` up to the certified one, and the certificate."""
-    until = min(certificate.height + 1, height + BLOCKS_PER_QUERY_MAX)
-    records = await call.queries.get_blocks(height, until)
+async def _make_proof(call: Call, certificate: CommitmentCertificate, height: Height, claim: bytes) -> object:
+    """Return the claim joined with the commitments up to the certified one: a file that `verify` takes."""
+    commitments: list[Commitment] = []
+    while height + len(commitments) <= certificate.height:
+        start = height + len(commitments)
+        records = await call.queries.get_blocks(start, min(certificate.height + 1, start + BLOCKS_PER_QUERY_MAX))
+        if not records:
+            raise RpcError(Code.NOT_FOUND, f"the commitment of height {start} is not kept", {"reason": "pruned"})
+        commitments += [record.block.commitment for record in records]
+    read = StateClaim.from_bytes(claim)
     return {
         "height": height,
-        "proof": to_hex(proof),
-        "commitments": [to_hex(encode(record.block.commitment.to_value())) for record in records],
-        "certificate": certificate_to_json(certificate),
+        "key": read.key,
+        "value": state_value_to_json(read.value),
+        "certified_height": certificate.height,
+        "proof": to_hex(join_state_proof(claim, commitments, certificate)),
     }
 
 

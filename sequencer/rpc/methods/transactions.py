@@ -9,12 +9,13 @@ import trio
 from sequencer.errors import DecodeError
 from sequencer.rpc.dispatch import Call, Method
 from sequencer.rpc.errors import Code, RpcError
-from sequencer.rpc.forms import make_rollup_reader, read_item
+from sequencer.rpc.forms import make_rollup_namer, make_rollup_reader, read_item
 from sequencer.rpc.json_values import read_array, read_number, to_hex
-from sequencer.rpc.views import record_to_json, rejection_to_json
+from sequencer.rpc.views import NameRollup, failure_to_json, record_to_json, rejection_to_json
 from sequencer.types.effects import Submission, SubmissionStatus
 from sequencer.types.outcome import Reason, Rejection
 from sequencer.types.primitives import Digest
+from sequencer.types.receipt import Receipt
 
 ITEMS_PER_CALL_MAX = 1_000
 WAIT_MS_MAX = 9_000
@@ -105,11 +106,26 @@ async def get_receipt(call: Call) -> object:
 async def _make_receipt(call: Call, bundle_id: Digest, receipt: bytes | None) -> dict[str, object]:
     record = await call.queries.get_transaction(bundle_id)
     unknown = {"id": to_hex(bundle_id), "status": "unknown", "height": None, "index": None, "reason": None, "fee": None}
+    name_rollup = make_rollup_namer(call.queries.genesis)
     return {
         **(unknown if record is None else record_to_json(record)),
+        "failures": [failure_to_json(failure, name_rollup) for failure in call.queries.get_failures(bundle_id)],
         "is_final": receipt is not None,
+        "legs": None if receipt is None else _legs_to_json(Receipt.from_bytes(receipt), name_rollup),
         "proof": None if receipt is None else to_hex(receipt),
     }
+
+
+def _legs_to_json(receipt: Receipt, name_rollup: NameRollup) -> list[dict[str, object]]:
+    """Return where each leg stands in its rollup's list of that height."""
+    return [
+        {
+            "rollup": name_rollup(leg.inclusion.namespace),
+            "leg_hash": to_hex(leg.leg_digest),
+            "position": leg.inclusion.position.index,
+        }
+        for leg in receipt.legs
+    ]
 
 
 async def check_bundle(call: Call) -> object:
