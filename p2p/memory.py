@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from p2p.errors import ConfigurationError
+from p2p.identity import compute_peer_id
 from p2p.network import (
     GossipArrived,
     MessageArrived,
@@ -257,7 +258,7 @@ class MemoryHub:
 
     def gossip(self, origin: MemoryNetwork, data: bytes) -> None:
         """Hand `data` to every other endpoint that is connected with `origin`."""
-        event = GossipArrived(origin.configuration.open.address, data)
+        event = GossipArrived(compute_peer_id(origin.configuration.open.seed), data)
         for name in origin.outgoing:
             if self._networks[name].configuration.is_gossip_enabled:
                 self._networks[name].on_gossip(event)

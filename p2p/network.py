@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import trio
 
 from p2p.errors import ConfigurationError
-from p2p.protocols import NETWORK_ID_BYTES_MIN, STRANGERS_MAX, ChannelName
+from p2p.protocols import GOSSIP_PUBLISH_SECONDS, NETWORK_ID_BYTES_MIN, STRANGERS_MAX, ChannelName
 
 if TYPE_CHECKING:
     from trio_typing import TaskStatus  # the type stubs of trio that libp2p brings lack trio.TaskStatus
@@ -80,6 +80,8 @@ class NetworkConfiguration:
     """Strangers that the open host serves at once, ≥ 0."""
     is_gossip_enabled: bool = True
     """Whether the topic is subscribed to and published on."""
+    gossip_publish_seconds: float = GOSSIP_PUBLISH_SECONDS
+    """Least time between two publications of this node, > 0."""
     heartbeat_seconds: float = 1.0
     """Interval of heartbeats on each stream, > 0."""
     silence_seconds: float = 4.0

@@ -32,7 +32,7 @@ class OutgoingQueue:
     @property
     def is_ready(self) -> bool:
         """Whether `take` would give anything."""
-        return self._is_heartbeat_due or self._acknowledgement is not None or self._get_next() is not None
+        return self._is_heartbeat_due or self._acknowledgement is not None or self._is_record_due()
 
     def push(self, payload: bytes) -> bool:
         """Queue a message; False when the bound would be exceeded, then nothing changed."""
@@ -59,19 +59,16 @@ class OutgoingQueue:
         if self._is_heartbeat_due:
             batch.append(encode_record(RecordKind.HEARTBEAT))
             self._is_heartbeat_due = False
-        while self._get_next() is not None:
+        while self._is_record_due():
             record = self._records.popleft()
             self.credit.on_sent(len(record))
             batch.append(record)
         return b"".join(batch)
 
-    def _get_next(self) -> bytes | None:
-        if not self._records:
-            if not self._messages:
-                return None
+    def _is_record_due(self) -> bool:
+        """Cut the next message if none is being sent, and say whether its next record fits the credit."""
+        if not self._records and self._messages:
             payload = self._messages.popleft()
             self._records = cut_message(payload)
-            # From here on the message is bounded by the credit, and at most one is cut at a time.
             self._queued_bytes -= len(payload)
-        record = self._records[0]
-        return record if len(record) <= self.credit.available else None
+        return bool(self._records) and len(self._records[0]) <= self.credit.available

@@ -18,8 +18,6 @@ CREDIT_BYTES: Final = 256 << 10
 """Bytes that one side may have sent and not yet seen acknowledged, per connection. # hazard e"""
 CREDIT_GRANT_BYTES: Final = 64 << 10
 """A receiver acknowledges when this many bytes have been taken since its last acknowledgement."""
-CONTROL_BACKLOG_MAX: Final = 64
-"""Acknowledgements that may wait for the writer; a newer one replaces an older one, so this is never met."""
 READ_BYTES: Final = 256 << 10
 """Bytes that one read of a stream asks for."""
 PARTIAL_MESSAGE_SECONDS: Final = 20.0
@@ -35,10 +33,14 @@ GOSSIP_ORIGIN_BYTES_PER_SECOND: Final = 512 << 10
 """Bytes per second that one origin may publish; what is above is dropped and counted."""
 GOSSIP_ORIGIN_BURST_BYTES: Final = 2 << 20
 """Bytes that one origin may publish at once after a pause."""
+GOSSIP_MESSAGE_COST_BYTES: Final = 8 << 10
+"""What a message costs its origin beside its bytes, so that many small ones are bounded too (64 a second)."""
 GOSSIP_ORIGINS_MAX: Final = 1024
 """Origins whose budget is remembered; the longest silent one is forgotten first."""
-GOSSIP_SEEN_MAX: Final = 4096
-"""Gossip messages remembered for removing duplicates."""
+GOSSIP_INBOX_MAX: Final = 256
+"""Gossip messages that wait for the owner; a further one is forwarded, counted and not delivered."""
+GOSSIP_PEER_QUEUE_MAX: Final = 512
+"""Messages that wait for one gossip peer; libp2p's own bound of 32 loses bursts. # hazard b"""
 
 STRANGERS_MAX: Final = 64
 """Peers outside the configuration that the open host serves at once; a further one is closed."""
