@@ -61,7 +61,7 @@ def get_status(error: BaseException) -> ExitStatus | None:
 
 
 def get_text(error: BaseException) -> str:
-    """Return the one line that a person reads instead of a traceback."""
+    """Return what a person reads instead of a traceback; one line, but for a failed child's log."""
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
-    return " ".join(str(error).split()) or type(error).__name__
+    return str(error).strip() or type(error).__name__

@@ -48,6 +48,17 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
+class Seat:
+    """Where one validator listens."""
+
+    name: str
+    host: str
+    """IPv4 address."""
+    ports: tuple[int, int, int]
+    """Of the hosts votes, data and open."""
+
+
+@dataclass(frozen=True, slots=True)
 class Blueprint:
     """A network that exists on paper only."""
 
@@ -78,22 +89,19 @@ def _parse_rollup(part: str) -> tuple[str, str]:
     return name, options[0] if options else MACHINE_BY_NAME.get(name, MACHINE_DEFAULT)
 
 
-def draw(wish: Wish, root: bytes | None = None) -> Blueprint:
-    """Return the network that the user wished for, on ports that are free now.
-
-    `root` are the 32 bytes from which every key follows; None takes them from the seed, or fresh.
-    """
+def draw(wish: Wish, seats: Sequence[Seat] | None = None) -> Blueprint:
+    """Return the network that the user wished for; without `seats`, on loopback ports that are free now."""
     if not 1 <= wish.validators <= VALIDATORS_MAX:
         raise LocalError(f"--validators must be 1..{VALIDATORS_MAX}, is {wish.validators}")
-    root = root or (secrets.token_bytes(32) if wish.seed is None else derive(b"", f"seed {wish.seed}"))
-    keys = tuple(_make_keys(root, f"val{index}") for index in range(wish.validators))
-    ports = find_free_ports(len(HOST_ROLES) * wish.validators, int.from_bytes(derive(root, "ports")[:4], "big"))
+    root = secrets.token_bytes(32) if wish.seed is None else derive(b"", f"seed {wish.seed}")
+    seats = choose_seats(wish.validators, root) if seats is None else seats
+    keys = tuple(_make_keys(root, seat.name) for seat in seats)
     accounts = make_accounts(lambda label: derive(root, label))
     genesis = Genesis(
         name=wish.name,
         time_ms=SEEDED_TIME_MS if wish.seed is not None else time.time_ns() // 1_000_000,
         scheme=SCHEME,
-        validators=tuple(_make_validator(index, key, ports[3 * index :]) for index, key in enumerate(keys)),
+        validators=tuple(_make_validator(seat, key) for seat, key in zip(seats, keys, strict=True)),
         rollups=_make_rollups(wish.rollups, accounts),
         deposits=make_deposits(accounts),
         parameters=_make_parameters(wish.retain_heights),
@@ -102,28 +110,39 @@ def draw(wish: Wish, root: bytes | None = None) -> Blueprint:
     return Blueprint(genesis, keys, accounts)
 
 
+def choose_seats(count: int, root: bytes) -> tuple[Seat, ...]:
+    """Return seats `val0`… on free loopback ports; where the search starts depends on `root`."""
+    ports = find_free_ports(3 * count, int.from_bytes(derive(root, "ports")[:4], "big"))
+    return tuple(
+        Seat(f"val{index}", HOST, (ports[3 * index], ports[3 * index + 1], ports[3 * index + 2]))
+        for index in range(count)
+    )
+
+
 def derive(root: bytes, label: str) -> bytes:
     """Return the 32 bytes that belong to `label` under `root`."""
     return hashlib.sha256(b"sequencer devnet\0" + root + label.encode()).digest()
 
 
-def build(blueprint: Blueprint, directory: Path, settings: Sequence[NodeSettings]) -> None:
-    """Write the home of every validator below `directory`, each under its name."""
+def build(blueprint: Blueprint, directory: Path, settings: Sequence[NodeSettings], is_devnet: bool = True) -> None:
+    """Write the home of every validator below `directory`, each under its name; only a devnet's know the accounts."""
+    accounts = blueprint.accounts if is_devnet else None
     for keys, setting in zip(blueprint.keys, settings, strict=True):
-        write_home(directory / setting.name, setting, keys, blueprint.genesis, blueprint.accounts)
+        write_home(directory / setting.name, setting, keys, blueprint.genesis, accounts)
 
 
 def _make_keys(root: bytes, name: str) -> NodeKeys:
     return NodeKeys(*(derive(root, f"{name} {role}") for role in ("vote", *HOST_ROLES)))
 
 
-def _make_validator(index: int, keys: NodeKeys, ports: Sequence[int]) -> GenesisValidator:
+def _make_validator(seat: Seat, keys: NodeKeys) -> GenesisValidator:
+    assert keys.vote is not None
     peer_ids = compute_peer_ids(keys)
     hosts = [
-        HostAddress(peer_ids[role], f"/ip4/{HOST}/tcp/{port}") for role, port in zip(HOST_ROLES, ports, strict=False)
+        HostAddress(peer_ids[role], f"/ip4/{seat.host}/tcp/{port}")
+        for role, port in zip(HOST_ROLES, seat.ports, strict=True)
     ]
-    assert keys.vote is not None
-    return GenesisValidator(f"val{index}", Ed25519Signer(keys.vote).public_key, 1, *hosts)
+    return GenesisValidator(seat.name, Ed25519Signer(keys.vote).public_key, 1, *hosts)
 
 
 def _make_rollups(text: str, accounts: Sequence[DevelopmentAccount]) -> tuple[Rollup, ...]:

@@ -1,0 +1,139 @@
+"""Lay out the directory of a devnet, make it, or find it again.
+
+devnet.json      what the network was made with
+genesis.bin      what `sequencer verify --genesis` takes
+accounts/NAME.key   development keys, one line of hex each
+val0/, val1/, …  the nodes' homes (`sequencer.node.home`)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from sequencer.cli.cluster.blueprint import HOST_ROLES, Blueprint, Wish, build, draw
+from sequencer.cli.cluster.ports import HOST, PORT_MIN, describe_owner, find_free_ports, is_port_free
+from sequencer.cli.command import CommandError
+from sequencer.errors import LocalError
+from sequencer.node.home import Home, NodeSettings, read_home, write_settings
+
+RECORD_FILE = "devnet.json"
+GENESIS_FILE = "genesis.bin"
+ACCOUNT_FOLDER = "accounts"
+RPC_PORT_DEFAULT = 8_600
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """How the nodes shall run this time."""
+
+    port: int | None
+    """RPC port of the first node, the others follow; 0 takes any; None prefers the usual ones."""
+    durability: str
+    is_gossip_enabled: bool
+    lanes_off: tuple[str, ...]
+    """Validators that put nothing into their own lane."""
+    peer_ids_allowed: tuple[str, ...]
+
+
+def is_devnet(directory: Path) -> bool:
+    """Tell whether a devnet was made here before."""
+    return (directory / RECORD_FILE).is_file()
+
+
+def create(directory: Path, wish: Wish, running: Running) -> tuple[Home, ...]:
+    """Make a new devnet in `directory` and return the homes; `devnet.json` comes last."""
+    blueprint = draw(wish)
+    settings = make_settings([validator.name for validator in blueprint.genesis.validators], running)
+    write_network(directory, blueprint, settings)
+    (directory / RECORD_FILE).write_text(json.dumps(asdict(wish)) + "\n")
+    return tuple(read_home(directory / setting.name) for setting in settings)
+
+
+def write_network(
+    directory: Path, blueprint: Blueprint, settings: Sequence[NodeSettings], is_devnet: bool = True
+) -> None:
+    """Write homes, genesis and account keys into a new or empty directory; raises `CommandError` if it is not empty."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if any(directory.iterdir()):
+        raise CommandError(f"{directory} is not empty and holds no devnet")
+    build(blueprint, directory, settings, is_devnet)
+    (directory / GENESIS_FILE).write_bytes(blueprint.genesis.to_bytes())
+    _write_accounts(directory / ACCOUNT_FOLDER, blueprint)
+
+
+def resume(directory: Path, running: Running) -> tuple[Home, ...]:
+    """Return the homes of an existing devnet; p2p ports are kept, RPC ports too unless others are asked for.
+
+    Raises `CommandError` when a port that must be kept is in use.
+    """
+    homes = [read_home(path.parent) for path in sorted(directory.glob("val*/node.json"), key=_get_index)]
+    if not homes:
+        raise CommandError(f"{directory} is the home of a devnet without nodes")
+    for home in homes:
+        _require_p2p_ports(home)
+    kept = [int(home.settings.rpc.rpartition(":")[2]) for home in homes]
+    wanted = make_settings([home.settings.name for home in homes], running, kept if running.port is None else None)
+    for home, settings in zip(homes, wanted, strict=True):
+        write_settings(home.path, settings)
+    return tuple(replace(home, settings=settings) for home, settings in zip(homes, wanted, strict=True))
+
+
+def make_settings(names: Sequence[str], running: Running, kept: Sequence[int] | None = None) -> list[NodeSettings]:
+    """Return every node's settings with a free RPC port; raises `LocalError` for an unknown --lane-off."""
+    unknown = sorted(set(running.lanes_off) - set(names))
+    if unknown:
+        raise LocalError(f"--lane-off {unknown[0]}: there is no such validator ({', '.join(names)})")
+    ports = kept if kept is not None and all(map(is_port_free, kept)) else choose_rpc_ports(len(names), running.port)
+    return [
+        NodeSettings(
+            name,
+            f"{HOST}:{port}",
+            running.durability,
+            running.is_gossip_enabled,
+            name not in running.lanes_off,
+            running.peer_ids_allowed,
+        )
+        for name, port in zip(names, ports, strict=True)
+    ]
+
+
+def choose_rpc_ports(count: int, base: int | None) -> tuple[int, ...]:
+    """Return RPC ports: `base` and those after it, any for 0, the usual ones or any for None.
+
+    Raises `CommandError` naming who uses a port that was asked for.
+    """
+    first = RPC_PORT_DEFAULT if base is None else base
+    ports = tuple(range(first, first + count))
+    busy = [port for port in ports if not is_port_free(port)] if base != 0 else list(ports)
+    if not busy:
+        return ports
+    if base:
+        raise CommandError(f"port {busy[0]} is used{describe_owner(busy[0])}; try --port 0", "port_busy")
+    return find_free_ports(count, PORT_MIN + 8_600)
+
+
+def _require_p2p_ports(home: Home) -> None:
+    validator = home.genesis.validators[home.genesis.committee.get_index(home.settings.name)]
+    for role in HOST_ROLES:
+        port = int(getattr(validator, role).address.rpartition("/")[2])
+        if not is_port_free(port):
+            raise CommandError(
+                f"{home.settings.name} needs port {port}, which is used{describe_owner(port)}; "
+                "the genesis names it, so it cannot be another",
+                "port_busy",
+            )
+
+
+def _write_accounts(folder: Path, blueprint: Blueprint) -> None:
+    folder.mkdir(mode=0o700)
+    for account in blueprint.accounts:
+        file = folder / f"{account.name}.key"
+        file.touch(mode=0o600)
+        file.write_text(account.seed.hex() + "\n")
+
+
+def _get_index(path: Path) -> int:
+    return int(path.parent.name.removeprefix("val"))

@@ -1,0 +1,68 @@
+"""Write the page that a devnet opens with: where it answers, who takes part, what to try."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sequencer.cli.cluster.accounts import BALANCE_PERSON, PEOPLE
+
+SHOWN_VALIDATORS = 8
+PEER_ID_SHOWN = 16
+
+
+def make_page(version: str, ready: Mapping[str, Any], seconds: float, seed: int | None, directory: str) -> list[str]:
+    """Return the lines of the page for the members of a ready file."""
+    validators, rollups = ready["validators"], ready["rollups"]
+    seed_text = "fresh keys" if seed is None else f"seed {seed}"
+    faults = (len(validators) - 1) // 3
+    return [
+        f"sequencer {version}  devnet  {len(validators)} validators (tolerates {faults} faulty), "
+        f"{len(rollups)} rollups, {seed_text}    ready in {seconds:.1f} s",
+        "",
+        f"  JSON-RPC    {ready['rpc']}/   (POST; SSE at /events; GET /metrics)",
+        f"  Chain id    {ready['chain_id']}",
+        f"  Genesis     {ready['genesis']}",
+        f"  Logs        {directory}/val*/node.log",
+        "",
+        "  Rollups     " + "   ".join(f"{rollup['name']} ({rollup['machine']})" for rollup in rollups),
+        *_make_validator_lines(validators),
+        *_make_account_lines(ready["accounts"]),
+        "",
+        *_make_things_to_try(ready),
+        "",
+    ]
+
+
+def _make_validator_lines(validators: Sequence[Mapping[str, Any]]) -> list[str]:
+    lines = [
+        f"{v['name']:<6}{v['rpc']:<24}  {v['peer_ids']['votes'][:PEER_ID_SHOWN]}…  {v['p2p']['votes']}  pid {v['pid']}"
+        for v in validators[:SHOWN_VALIDATORS]
+    ]
+    if len(validators) > SHOWN_VALIDATORS:
+        lines.append(f"… {len(validators) - SHOWN_VALIDATORS} more (`sequencer validators`)")
+    return [f"  {'Validators' if number == 0 else '':<10}  {line}" for number, line in enumerate(lines)]
+
+
+def _make_account_lines(accounts: Sequence[Mapping[str, Any]]) -> list[str]:
+    people = [account for account in accounts if account["name"] in PEOPLE]
+    names = "   ".join(f"{account['name']} {account['address'][:8]}…{account['address'][-4:]}" for account in people)
+    folder = people[0]["key_file"].rpartition("/")[0]
+    return [
+        f"  Accounts    {names}",
+        f"              {BALANCE_PERSON:,} of each asset; keys in {folder}: for play only, never for real funds",
+    ]
+
+
+def _make_things_to_try(ready: Mapping[str, Any]) -> list[str]:
+    things = {
+        "sequencer example swap": "an atomic exchange over two rollups, then one that must abort",
+        "sequencer status": "height, view, peers",
+        "sequencer load --rate 50 --seconds 10": "traffic, every outcome checked",
+        f"kill -9 {ready['validators'][-1]['pid']}": "lose a validator; the others go on",
+    }
+    width = max(len(command) for command in things)
+    lines = [f"{command:<{width}}   {text}" for command, text in things.items()]
+    return [f"  {'Try:' if number == 0 else '':<10}  {line}" for number, line in enumerate(lines)] + [
+        "  Ctrl-C stops all of it."
+    ]

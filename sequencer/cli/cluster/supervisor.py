@@ -1,0 +1,135 @@
+"""Start the nodes of a devnet, say when it is ready, follow its blocks, and stop all of it.
+
+A dead node is never restarted: it gets a line. Whatever ends this program, no process
+stays behind: children stop at SIGTERM, or when the pipe from here closes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from sequencer.cli.cluster import ready
+from sequencer.cli.cluster.children import Child, start_child, stop_child, wait_until_listening
+from sequencer.cli.cluster.lines import summarise
+from sequencer.cli.cluster.teller import Teller, Totals
+from sequencer.cli.command import CommandError
+from sequencer.errors import SequencerError
+from sequencer.node.home import Home
+from sequencer.sdk.client import Client
+
+READY_SECONDS_MAX = 60
+"""A network without a block for this long after its nodes listen is given up."""
+POLL_SECONDS = 0.1
+"""Pause between two questions to a node."""
+BLOCKS_PER_QUESTION = 50
+
+
+@dataclass(slots=True)
+class Devnet:
+    """The nodes of one local network while they run."""
+
+    directory: Path
+    homes: Sequence[Home]
+    teller: Teller
+    ready_file: Path | None
+    started_at: float
+    """Of the monotonic clock: what `ready in` counts from."""
+    _children: list[Child] = field(default_factory=list)
+    _ready: dict[str, Any] = field(default_factory=dict)
+    """Members of the ready file; empty until then."""
+    _totals: Totals = field(default_factory=Totals)
+
+    async def run(self) -> None:
+        """Run until cancelled, then stop every child; raises `CommandError` if a node cannot start."""
+        try:
+            await self._start()
+            await self._become_ready()
+            async with trio.open_nursery() as nursery:
+                for child in self._children:
+                    nursery.start_soon(self._watch, child)
+                nursery.start_soon(self._follow)
+        finally:
+            with trio.CancelScope(shield=True):
+                await self._stop()
+
+    def kill(self) -> None:
+        """End every child at once."""
+        for child in self._children:
+            child.kill()
+
+    async def _start(self) -> None:
+        for home in self.homes:
+            self._children.append(await start_child(home.settings.name, home.path))
+        async with trio.open_nursery() as nursery:
+            for child in self._children:
+                nursery.start_soon(wait_until_listening, child)
+
+    async def _become_ready(self) -> None:
+        with trio.move_on_after(READY_SECONDS_MAX) as waiting:
+            async with trio.open_nursery() as nursery:
+                for child in self._children:
+                    nursery.start_soon(_wait_for_first_block, child)
+        if waiting.cancelled_caught:
+            raise CommandError(f"no block within {READY_SECONDS_MAX} s; see {self.directory}/val*/node.log")
+        self._ready = ready.make_ready(self.directory, self.homes, self._children)
+        ready.publish(self._ready)
+        if self.ready_file is not None:
+            ready.write_ready(self.ready_file, self._ready)
+        self.teller.on_ready(self._ready, time.monotonic() - self.started_at)
+
+    async def _watch(self, child: Child) -> None:
+        """Wait until the child ends and say so; stopping all of them cancels this first."""
+        await child.process.wait()
+        running = [index for index, other in enumerate(self._children) if other.is_running]
+        is_live = self.homes[0].genesis.committee.is_strong(running)
+        effect = "the others go on" if is_live else "too few: nothing new becomes final"
+        text = f"{child.describe_end()}; {len(running)} of {len(self._children)} validators run, {effect}"
+        self.teller.on_fault(child.name, text)
+
+    async def _follow(self) -> None:
+        """Tell every block once, asking the first node that runs."""
+        height = 1
+        while True:
+            for child in self._children:
+                if child.is_running:
+                    height = await self._follow_one(child, height)
+            await trio.sleep(POLL_SECONDS)
+
+    async def _follow_one(self, child: Child, height: int) -> int:
+        """Tell blocks from `height` on as long as this node answers; return the next height."""
+        try:
+            async with Client(child.rpc) as client:
+                while child.is_running:
+                    answer = await client.call("seq_getBlocks", {"from": height, "until": height + BLOCKS_PER_QUESTION})
+                    for block in answer["blocks"]:
+                        summary = summarise(block)
+                        self._totals.add(summary)
+                        self.teller.on_block(summary)
+                    height = answer["next"]
+                    await trio.sleep(POLL_SECONDS)
+        except (SequencerError, OSError):
+            return height  # the node stops, is dead or has pruned the block; another one is asked
+        return height
+
+    async def _stop(self) -> None:
+        async with trio.open_nursery() as nursery:
+            for child in self._children:
+                nursery.start_soon(stop_child, child)
+        if self._ready:
+            ready.withdraw(self._ready)
+            self.teller.on_stopped(self._totals)
+
+
+async def _wait_for_first_block(child: Child) -> None:
+    """Return when the node answers and has at least one block."""
+    async with Client(child.rpc) as client:
+        while (await client.call("seq_status", {}))["height"] < 1:
+            if not child.is_running:
+                raise CommandError(f"{child.name} {child.describe_end()} before the first block", "node_failed")
+            await trio.sleep(POLL_SECONDS)
