@@ -34,8 +34,8 @@ def delete(state: LegState, arguments: tuple[Value, ...]) -> None:
 def add(state: LegState, arguments: tuple[Value, ...]) -> None:
     """Add to the amount that the key holds."""
     expect_count(arguments, 2)
-    key = _take_key(arguments)
-    total = state.get_amount(key) + take(arguments, 1, int)
+    key, amount = _take_key(arguments), take(arguments, 1, int)
+    total = state.get_amount(key) + amount
     state.set(key, total)
     state.outputs["value"] = total
 
