@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.architecture.source import ROOT, get_sources
-from tests.unit.specs.markdown import read_document, split_sections
+from tests.unit.specs.markdown import split_sections
 
 FAMILIES = "GLPVCFTODREXAI"
 """First letters of rule ids; `specs/README.md` says what each stands for."""

@@ -8,8 +8,10 @@ import importlib
 import pytest
 
 from sequencer.crypto.hashing import Tag
+from sequencer.store.encoding import FrameKind
 from sequencer.types import batch, block, bundle, commitment, messages, outcome, vote
 from sequencer.types.parameters import Parameters
+from sequencer.types.records import RecordKind
 from sequencer.types.signing import SignatureKind
 from tests.unit.specs.markdown import get_section, read_document, read_tables, split_sections, strip_code
 
@@ -139,3 +141,9 @@ def test_limits_equal_the_code(document: str) -> None:
     (rows,) = read_tables(get_section(read_document(document), "Limits"))
     stated = {(strip_code(row[1]), strip_code(row[0])): int(row[2]) for row in rows}
     assert stated == {place: getattr(importlib.import_module(place[0]), place[1]) for place in stated}
+
+
+def test_frames_in_store_equal_the_code() -> None:
+    """Every kind of frame on disk is listed with its number."""
+    (rows,) = read_tables(get_section(read_document("specs/store.md"), "Frames (D1)"))
+    assert [(int(row[0]), row[1]) for row in rows] == [(int(kind), kind.name) for kind in (*RecordKind, *FrameKind)]
