@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import argparse
 import enum
+from collections.abc import Mapping
 
 from sequencer.errors import InvariantViolation, LocalError, SequencerError, VerificationError
 
 RPC_DEFAULT = "http://127.0.0.1:8600"
-"""Where `devnet` puts its first node's RPC when the port is free."""
+"""Where `devnet` puts its first node's RPC if the port is free."""
 
 
 class ExitStatus(enum.IntEnum):
@@ -39,7 +40,7 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 def add_rpc(parser: argparse.ArgumentParser) -> None:
     """Add --rpc URL and --json, as every command that asks a node has them."""
-    parser.add_argument("--rpc", metavar="URL", default=RPC_DEFAULT, help=f"node to ask (default {RPC_DEFAULT})")
+    parser.add_argument("--rpc", metavar="URL", help=f"node to ask; default: the newest devnet, else {RPC_DEFAULT}")
     add_json(parser)
 
 
@@ -65,3 +66,11 @@ def get_text(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
     return str(error).strip() or type(error).__name__
+
+
+def get_reason(error: BaseException) -> str:
+    """Return the fixed word by which a program knows the error: ours, or the one that a node gave."""
+    reason = getattr(error, "reason", None)
+    if reason is None and isinstance(data := getattr(error, "data", None), Mapping):
+        reason = data.get("reason")
+    return str(reason or "failed")

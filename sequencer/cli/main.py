@@ -14,7 +14,7 @@ from importlib import import_module
 from types import ModuleType
 
 from sequencer import __version__
-from sequencer.cli.command import ExitStatus, find_cause, get_status, get_text
+from sequencer.cli.command import ExitStatus, find_cause, get_reason, get_status, get_text
 from sequencer.cli.output import print_json, print_text
 
 COMMANDS = {
@@ -80,5 +80,5 @@ def report_error(error: BaseException, is_json: bool) -> int:
         raise error
     print_text(f"sequencer: {get_text(cause)}")
     if is_json:
-        print_json({"error": getattr(cause, "reason", "failed"), "message": get_text(cause)})
+        print_json({"error": get_reason(cause), "message": get_text(cause)})
     return status

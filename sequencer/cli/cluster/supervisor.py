@@ -21,7 +21,8 @@ from sequencer.cli.cluster.teller import Teller, Totals
 from sequencer.cli.command import CommandError
 from sequencer.errors import SequencerError
 from sequencer.node.home import Home
-from sequencer.sdk.client import Client
+from sequencer.sdk.results import StatusAnswer
+from sequencer.sdk.transport import Endpoint
 
 READY_SECONDS_MAX = 60
 """A network without a block for this long after its nodes listen is given up."""
@@ -104,9 +105,10 @@ class Devnet:
     async def _follow_one(self, child: Child, height: int) -> int:
         """Tell blocks from `height` on as long as this node answers; return the next height."""
         try:
-            async with Client(child.rpc) as client:
+            async with Endpoint(child.rpc) as node:
                 while child.is_running:
-                    answer = await client.call("seq_getBlocks", {"from": height, "until": height + BLOCKS_PER_QUESTION})
+                    question = {"from": height, "until": height + BLOCKS_PER_QUESTION}
+                    answer: Any = await node.call("seq_getBlocks", question)
                     for block in answer["blocks"]:
                         summary = summarise(block)
                         self._totals.add(summary)
@@ -128,8 +130,8 @@ class Devnet:
 
 async def _wait_for_first_block(child: Child) -> None:
     """Return when the node answers and has at least one block."""
-    async with Client(child.rpc) as client:
-        while (await client.call("seq_status", {}))["height"] < 1:
+    async with Endpoint(child.rpc) as node:
+        while StatusAnswer.from_json(await node.call("seq_status", {})).height < 1:
             if not child.is_running:
                 raise CommandError(f"{child.name} {child.describe_end()} before the first block", "node_failed")
             await trio.sleep(POLL_SECONDS)

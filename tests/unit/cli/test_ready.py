@@ -1,0 +1,79 @@
+"""Programs find a devnet by its ready file; people by the page made from it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sequencer.cli.cluster import ready
+from sequencer.cli.cluster.page import make_page
+
+READY: dict[str, Any] = {
+    "rpc": "http://127.0.0.1:8600",
+    "chain_id": "0x" + "ab" * 32,
+    "genesis": "/x/genesis.bin",
+    "rollups": [{"name": "alpha", "machine": "transfer", "kind": "native"}],
+    "validators": [
+        {
+            "name": f"val{index}",
+            "peer_ids": {"votes": f"12D3KooWvotes{index}xyz"},
+            "p2p": {"votes": "/ip4/127.0.0.1/tcp/21000"},
+            "rpc": f"http://127.0.0.1:{8600 + index}",
+            "pid": 100 + index,
+            "home": f"/x/val{index}",
+        }
+        for index in range(10)
+    ],
+    "executors": [],
+    "full_nodes": [],
+    "accounts": [{"name": "alice", "address": "0x" + "cd" * 32, "key_file": "/x/accounts/alice.key"}],
+}
+
+
+@pytest.fixture(autouse=True)
+def _own_runtime_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+
+
+def test_ready_file_appears_whole(tmp_path: Path) -> None:
+    """Nothing but the finished file is left behind."""
+    path = tmp_path / "out" / "ready.json"
+    path.parent.mkdir()
+    ready.write_ready(path, READY)
+    assert json.loads(path.read_text()) == READY
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_published_devnet_is_found_and_withdrawn() -> None:
+    """Commands without --rpc find the newest devnet, until it ends."""
+    ready.publish(READY)
+    assert ready.read_published() == READY
+    ready.withdraw(READY)
+    assert ready.read_published() is None
+
+
+def test_older_devnet_does_not_withdraw_a_newer_one() -> None:
+    """The one that ends removes only what describes itself."""
+    ready.publish({**READY, "rpc": "http://127.0.0.1:9999"})
+    ready.withdraw(READY)
+    assert ready.read_published() is not None
+
+
+def test_page_names_what_a_person_needs() -> None:
+    """URL, rollups, validators with pids, accounts and a command to try; long lists are cut."""
+    page = "\n".join(make_page("0.1.0", READY, 1.94, 42, "/x"))
+    for text in (
+        "http://127.0.0.1:8600",
+        "ready in 1.9 s",
+        "seed 42",
+        "alpha (transfer)",
+        "pid 107",
+        "2 more",
+        "alice",
+    ):
+        assert text in page
+    assert "sequencer example swap" in page
+    assert "pid 108" not in page
