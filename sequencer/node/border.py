@@ -1,0 +1,114 @@
+"""Translate between the network, which knows names and bytes, and the replica, which knows validators and messages.
+
+Promises: bytes become typed messages here and nowhere else; a peer whose bytes are no message
+of the channel is banned for 60 s and counted. A full node reaches validators over the open
+channel, on which only catch-up travels. # G4
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Literal
+
+from p2p.network import GossipArrived, MessageArrived, Network, PeerDown, PeerUp, StrangerDown, StrangerUp
+from sequencer.errors import DecodeError
+from sequencer.node.event_log import EventLog
+from sequencer.node.followers import Followers
+from sequencer.node.gossip import Gossip
+from sequencer.node.inbox import Inbox
+from sequencer.types.events import ItemsGossiped, MessageReceived, PeerConnected, PeerDisconnected
+from sequencer.types.genesis import Genesis
+from sequencer.types.messages import Channel, Message, decode_message, encode_message, get_channel
+from sequencer.types.primitives import ValidatorIndex
+
+BAN_SECONDS = 60.0
+"""How long a peer that broke the protocol is refused."""
+
+ChannelName = Literal["votes", "data", "open"]
+
+
+class Border:
+    """Both directions of one node's traffic."""
+
+    def __init__(
+        self,
+        network: Network,
+        genesis: Genesis,
+        *,
+        is_validator: bool,
+        gossip: Gossip,
+        followers: Followers,
+        event_log: EventLog,
+    ) -> None:
+        self.counters: Counter[str] = Counter()
+        self._network = network
+        self._names = [validator.name for validator in genesis.validators]
+        self._indices = {name: index for index, name in enumerate(self._names)}
+        self._is_validator = is_validator
+        self._gossip = gossip
+        self._followers = followers
+        self._event_log = event_log
+
+    def send(self, peer: ValidatorIndex, message: Message) -> None:
+        """Queue a message for one validator; lost if its channel is down or full."""
+        if self._is_sendable(message):
+            channel = self._get_channel_name(message)
+            if not self._network.send(self._names[peer], channel, encode_message(message)):
+                self.counters[f"{channel}_not_sent"] += 1
+
+    def broadcast(self, message: Message) -> None:
+        """Queue a message for every other validator, encoded once."""
+        if self._is_sendable(message):
+            self._network.broadcast(self._get_channel_name(message), encode_message(message))
+
+    def ban(self, peer: ValidatorIndex, reason: str) -> None:
+        """Close the connections to a validator that broke the protocol."""
+        self._ban(self._names[peer], reason)
+
+    def _ban(self, name: str, reason: str) -> None:
+        self.counters["peers_banned"] += 1
+        self._event_log.write("fault", {"peer": name, "text": f"banned for {BAN_SECONDS:g} s: {reason}"})
+        self._network.ban(name, BAN_SECONDS)
+
+    def _is_sendable(self, message: Message) -> bool:
+        """A full node has no votes channel: what would go there has no receiver."""
+        return self._is_validator or get_channel(message) is Channel.DATA
+
+    def _get_channel_name(self, message: Message) -> ChannelName:
+        if not self._is_validator:
+            return "open"
+        return "votes" if get_channel(message) is Channel.VOTES else "data"
+
+    async def read(self, inbox: Inbox) -> None:
+        """Hand everything that arrives to the inbox, until the network stops."""
+        async for event in self._network.events:
+            match event:
+                case PeerUp(name):
+                    self._event_log.write("peer_up", {"peer": name})
+                    await inbox.put(PeerConnected(self._indices[name]))
+                case PeerDown(name):
+                    self._event_log.write("fault", {"peer": name, "text": "connection lost"})
+                    await inbox.put(PeerDisconnected(self._indices[name]))
+                case MessageArrived():
+                    await self._receive(event, inbox)
+                case GossipArrived(peer_id, data):
+                    items = self._gossip.unpack(peer_id, data)
+                    if items:
+                        await inbox.put(ItemsGossiped(items))
+                case StrangerUp() | StrangerDown():
+                    self.counters[f"followers_{'up' if isinstance(event, StrangerUp) else 'down'}"] += 1
+
+    async def _receive(self, event: MessageArrived, inbox: Inbox) -> None:
+        # On the open channel only catch-up travels, and its messages are those of the data channel.
+        channel = Channel.VOTES if event.channel == "votes" else Channel.DATA
+        try:
+            message = decode_message(event.payload, channel)
+        except DecodeError as error:
+            self.counters["messages_undecodable"] += 1
+            self._ban(event.name, str(error))
+            return
+        self.counters[f"{event.channel}_received"] += 1
+        if event.name in self._indices:
+            await inbox.put(MessageReceived(self._indices[event.name], message))
+        else:
+            self._followers.receive(event.name, message)

@@ -1,0 +1,87 @@
+"""Tell people and subscribers what the node did: executed blocks, certificates, alarms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import trio
+
+from sequencer.node.border import Border
+from sequencer.node.event_log import EventLog
+from sequencer.node.gossip import Gossip
+from sequencer.types.executed import ExecutedBlock
+from sequencer.types.messages import Message
+from sequencer.types.outcome import Status
+from sequencer.types.primitives import Height, ValidatorIndex
+
+
+class Reports:
+    """What left the replica and is durable: the driver's outside."""
+
+    def __init__(self, border: Border, gossip: Gossip, event_log: EventLog, height: Height) -> None:
+        self.height = height
+        """Highest height that is finalized, executed and durable here."""
+        self.news = 0
+        """Blocks executed and certificates stored since start."""
+        self._border = border
+        self._gossip = gossip
+        self._event_log = event_log
+        self._changed = trio.lowlevel.ParkingLot()
+
+    def send(self, peer: ValidatorIndex, message: Message) -> None:
+        """Pass a message on."""
+        self._border.send(peer, message)
+
+    def broadcast(self, message: Message) -> None:
+        """Pass a message on."""
+        self._border.broadcast(message)
+
+    def ban(self, peer: ValidatorIndex, reason: str) -> None:
+        """Close the connections to a peer."""
+        self._border.ban(peer, reason)
+
+    def publish(self, items: Sequence[bytes]) -> None:
+        """Pass items on to gossip."""
+        self._gossip.publish(items)
+
+    def on_executed(self, block: ExecutedBlock) -> None:
+        """Note a block that is executed and stored."""
+        self.height = max(self.height, block.header.height)
+        self._tell()
+        self._event_log.write("block", summarize(block))
+        for result in block.results:
+            if result.status is not Status.INADMISSIBLE:
+                members = {"id": result.item_id.hex(), "height": block.header.height, "status": result.status.name}
+                self._event_log.write("bundle", {**members, "reason": result.reason})
+
+    def on_certified(self, height: Height) -> None:
+        """Note a certificate that is stored."""
+        self._tell()
+
+    def on_alarm(self, reason: str) -> None:
+        """Note that the replica has stopped signing."""
+        self._event_log.write("alarm", {"text": reason})
+
+    def _tell(self) -> None:
+        self.news += 1
+        self._changed.unpark_all()
+
+    async def wait_for_news(self, seen: int) -> int:
+        """Return `news` once it is above `seen`."""
+        while self.news <= seen:
+            await self._changed.park()
+        return self.news
+
+
+def summarize(block: ExecutedBlock) -> dict[str, object]:
+    """Return the members of a block's line."""
+    counts = {status: sum(result.status is status for result in block.results) for status in Status}
+    return {
+        "height": block.header.height,
+        "view": block.header.view,
+        "digest": block.header.digest.hex(),
+        "commitment": block.commitment.digest.hex(),
+        "committed": counts[Status.COMMIT],
+        "aborted": counts[Status.ABORT],
+        "inadmissible": counts[Status.INADMISSIBLE],
+    }

@@ -1,0 +1,120 @@
+"""Stand in for the driver's neighbours: a core with a script, a store with a gate, an outside that remembers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+import trio
+
+from sequencer.node.clock import SystemClock
+from sequencer.node.driver import Driver
+from sequencer.store.interface import StoreEffect
+from sequencer.types.effects import Effect, SaveSnapshot, Send
+from sequencer.types.events import BlocksLoaded, Event
+from sequencer.types.executed import ExecutedBlock
+from sequencer.types.item import make_rules
+from sequencer.types.messages import GetBlocks, Message
+from sequencer.types.primitives import Height, Instant, ValidatorIndex
+from sequencer.types.records import EMPTY_RECOVERY, Recovery
+
+
+class ScriptedCore:
+    """Answers each event as the script says, and remembers the events."""
+
+    def __init__(self, script: Callable[[Event], Sequence[Effect]] | None = None, first: Sequence[Effect] = ()) -> None:
+        self.events: list[Event] = []
+        self.instants: list[Instant] = []
+        self.timer: int | None = None
+        self._script = script or (lambda event: ())
+        self._first = tuple(first)
+
+    def start(self, now: Instant) -> tuple[Effect, ...]:
+        return self._first
+
+    def handle(self, event: Event, now: Instant) -> tuple[Effect, ...]:
+        self.events.append(event)
+        self.instants.append(now)
+        return tuple(self._script(event))
+
+    def has_handled(self, count: int) -> bool:
+        return len(self.events) >= count
+
+    def get_timer(self) -> int | None:
+        return self.timer
+
+
+class GatedStore:
+    """Performs only while its gate is open; remembers each group."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+        self.groups: list[list[StoreEffect]] = []
+        self.entered = 0
+        self.failure: Exception | None = None
+
+    def load(self) -> Recovery:
+        return EMPTY_RECOVERY
+
+    def perform(self, effects: Sequence[StoreEffect]) -> None:
+        self.entered += 1
+        assert self.gate.wait(10)
+        if self.failure is not None:
+            raise self.failure
+        self.groups.append(list(effects))
+
+    def save_snapshot(self, effect: SaveSnapshot) -> None:
+        assert self.gate.wait(10)
+
+    def load_blocks(self, request: int, from_height: Height, count: int) -> BlocksLoaded:
+        return BlocksLoaded(request, (), None)
+
+    def close(self) -> None:
+        pass
+
+
+class Notebook:
+    """Remembers what left the node, in order."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def send(self, peer: ValidatorIndex, message: Message) -> None:
+        assert isinstance(message, GetBlocks)
+        self.lines.append(f"send {message.count}")
+
+    def broadcast(self, message: Message) -> None:
+        assert isinstance(message, GetBlocks)
+        self.lines.append(f"broadcast {message.count}")
+
+    def ban(self, peer: ValidatorIndex, reason: str) -> None:
+        self.lines.append(f"ban {peer}")
+
+    def publish(self, items: Sequence[bytes]) -> None:
+        self.lines.append(f"publish {len(items)}")
+
+    def on_executed(self, block: ExecutedBlock) -> None:
+        self.lines.append(f"executed {block.header.height}")
+
+    def on_certified(self, height: int) -> None:
+        self.lines.append(f"certified {height}")
+
+    def on_alarm(self, reason: str) -> None:
+        self.lines.append(f"alarm {reason}")
+
+
+def make_send(number: int) -> Send:
+    return Send(1, GetBlocks(bytes(32), number))
+
+
+def make_driver(core: ScriptedCore, store: GatedStore, outside: Notebook) -> Driver:
+    rules = make_rules(bytes(32), {1: False})
+    return Driver(core, store, outside, SystemClock(), rules, lambda key, message, signature: True)
+
+
+async def wait_until(condition: Callable[[], object]) -> None:
+    """Return when the condition holds; fails after 10 s."""
+    with trio.fail_after(10):
+        while not condition():
+            await trio.lowlevel.checkpoint()
