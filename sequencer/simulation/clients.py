@@ -7,14 +7,14 @@ validator; sequences make that harmless.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from sequencer.simulation.observer import Observer
+from sequencer.simulation.reference import ReferenceInterpreter
 from sequencer.simulation.scheduler import MILLISECOND, SECOND, Scheduler
-from sequencer.simulation.workload import Workload
-from sequencer.types.executed import ExecutedBlock
-from sequencer.types.outcome import Status
+from sequencer.simulation.workload import FOREVER, Workload
+from sequencer.types.bundle import Bundle
+from sequencer.types.item import CheckedItem, SignedBundle
 from sequencer.types.primitives import Digest
 
 if TYPE_CHECKING:
@@ -31,16 +31,28 @@ TWICE_SHARE = 0.15
 """Share of submissions that go to two validators at once."""
 
 
-class Clients(Observer):
+class Clients:
     """All clients of one run, and what they still wait for."""
 
-    def __init__(self, scheduler: Scheduler, rng: random.Random, workload: Workload, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        rng: random.Random,
+        workload: Workload,
+        ledger: Ledger,
+        check: Callable[[bytes], CheckedItem],
+        reference: ReferenceInterpreter,
+    ) -> None:
+        self.bundles: dict[Digest, Bundle] = {}
+        """Every well-formed bundle that was submitted, by id."""
         self._scheduler = scheduler
         self._rng = rng
         self._workload = workload
         self._ledger = ledger
+        self._check = check
+        self._reference = reference
         self._nodes: Sequence[SimulatedNode] = ()
-        self._unresolved: dict[Digest, bytes] = {}
+        self._waiting: dict[Digest, tuple[Bundle, bytes]] = {}
         self._request = 0
 
     def start(self, nodes: Sequence[SimulatedNode]) -> None:
@@ -49,31 +61,45 @@ class Clients(Observer):
         self._scheduler.call_at(START_US, self._submit_next)
         self._scheduler.call_at(START_US + RETRY_US, self._retry)
 
-    def on_executed(self, node: SimulatedNode, block: ExecutedBlock) -> None:
-        """A decision anywhere is a decision; inadmissible copies decide nothing."""
-        for result in block.results:
-            if result.status is not Status.INADMISSIBLE:
-                self._unresolved.pop(result.item_id, None)
-
     def check_end(self) -> None:
-        """Demand that every well-formed transaction became final. # I13"""
-        if self._unresolved:
-            first = next(iter(self._unresolved))
-            detail = f"{len(self._unresolved)} transactions are not final, the first is {first.hex()[:12]}"
-            self._ledger.report("I13", 0, -1, detail)
+        """Demand that whatever could be admitted next was admitted. # I13"""
+        for bundle, _ in self._waiting.values():
+            if bundle.sequence == self._get_next_sequence(bundle):
+                payer = bundle.payer.hex()[:8]
+                detail = f"sequence {bundle.sequence} of channel {bundle.channel} of {payer} never became final"
+                self._ledger.report("I13", 0, -1, detail)
+                return
+
+    def _get_next_sequence(self, bundle: Bundle) -> int:
+        return self._reference.sequences.get((bundle.payer, bundle.channel), 0)
 
     def _submit_next(self) -> None:
         if self._scheduler.now_us > STOP_US:
             return
-        for bundle_id, item in self._workload.make_next():
-            self._unresolved[bundle_id] = item
+        item = self._workload.make_item(max(self._ledger.log, default=0))
+        checked = self._check(item)
+        if isinstance(checked, SignedBundle):
+            self.bundles[checked.id] = checked.bundle
+            if self._is_lasting(checked.bundle):
+                self._waiting[checked.id] = (checked.bundle, item)
+        self._submit(item)
+        if self._rng.random() < TWICE_SHARE:
             self._submit(item)
-            if self._rng.random() < TWICE_SHARE:
-                self._submit(item)
         self._scheduler.call_after(int(self._rng.expovariate(1.0) * INTERVAL_US) + 1, self._submit_next)
 
+    def _is_lasting(self, bundle: Bundle) -> bool:
+        """Tell whether nothing but its sequence can keep the bundle from being admitted."""
+        is_open = bundle.valid_from == 0 and bundle.valid_until >= FOREVER
+        return is_open and bundle.payer in self._reference.deposits
+
     def _retry(self) -> None:
-        for item in list(self._unresolved.values()):
+        """Forget what was decided, and send the rest to another validator."""
+        self._waiting = {
+            bundle_id: (bundle, item)
+            for bundle_id, (bundle, item) in self._waiting.items()
+            if bundle.sequence >= self._get_next_sequence(bundle)
+        }
+        for _, item in self._waiting.values():
             self._submit(item)
         self._scheduler.call_after(RETRY_US, self._retry)
 

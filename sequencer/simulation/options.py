@@ -29,7 +29,7 @@ class SimulationOptions:
     """What all seeds of a campaign share."""
 
     validators: int = 4
-    """Size of the committee, 1..128."""
+    """Size of the committee, 2..128."""
     powers: tuple[int, ...] = ()
     """Voting power of each validator; empty means 1 each."""
     faults: tuple[FaultKind, ...] = ALL_FAULTS
@@ -38,11 +38,9 @@ class SimulationOptions:
 
     def verify(self) -> None:
         """Refuse what cannot run; raises `LocalError` naming the option."""
-        if not 1 <= self.validators <= COMMITTEE_SIZE_MAX:
-            raise LocalError(f"validators: must be 1..{COMMITTEE_SIZE_MAX}, is {self.validators}")
+        if not 2 <= self.validators <= COMMITTEE_SIZE_MAX:
+            raise LocalError(f"validators: must be 2..{COMMITTEE_SIZE_MAX}, is {self.validators}")
         if self.powers and len(self.powers) != self.validators:
             raise LocalError(f"powers: must be {self.validators} numbers, are {len(self.powers)}")
         if any(power < 1 for power in self.powers):
             raise LocalError("powers: must each be at least 1")
-        if self.validators < 2 and self.faults:
-            raise LocalError("faults: a single validator has no network to hurt; use --faults none")

@@ -17,8 +17,9 @@ from sequencer.simulation.checkers.availability import AvailabilityChecker, Have
 from sequencer.simulation.checkers.execution import AtomicityChecker, ExecutionChecker
 from sequencer.simulation.checkers.ledger import Ledger, Violation
 from sequencer.simulation.checkers.progress import HonestyChecker, InclusionChecker, ProgressChecker
-from sequencer.simulation.checkers.votes import SignatureChecker, VotingRulesChecker
+from sequencer.simulation.checkers.votes import CertificateContentChecker, SignatureChecker, VotingRulesChecker
 from sequencer.simulation.clients import STOP_US, Clients
+from sequencer.simulation.economy import Economy
 from sequencer.simulation.faults import HEAL_US, Fault, FaultInjector, plan_faults
 from sequencer.simulation.network import DelayProfile, Network
 from sequencer.simulation.node import Machine, SimulatedNode
@@ -29,7 +30,6 @@ from sequencer.simulation.reference import ReferenceInterpreter
 from sequencer.simulation.scheduler import MILLISECOND, SECOND, Scheduler
 from sequencer.simulation.tokens import TokenScheme
 from sequencer.simulation.trace import Trace
-from sequencer.simulation.workload import Workload
 from sequencer.types.genesis import Genesis, GenesisValidator, HostAddress
 from sequencer.types.item import CheckedItem, check_item
 
@@ -82,27 +82,29 @@ class Simulation:
         self._checked: dict[bytes, CheckedItem] = {}
         scheme = TokenScheme()
         self._verifier = scheme.make_verifier()
-        workload = Workload(scheme, random.Random(f"{seed}/workload"))
-        self.genesis = make_genesis(seed, options, scheme, workload)
-        workload.start(self.genesis)
+        economy = Economy(scheme)
+        self.genesis = make_genesis(seed, options, scheme, economy)
         self.trace = Trace()
         self.ledger = Ledger(self.scheduler, self.genesis)
         self.observers = Observers()
-        self._attach_checkers(workload)
+        self._attach_checkers(economy)
         self.network = Network(self.scheduler, self._rng, options.validators, self._rng.choice(DELAY_PROFILES))
         self.nodes = self._make_nodes(scheme)
         self.injector = FaultInjector(self.scheduler, self._rng, self.network, self.nodes)
         self.plan = plan_faults(random.Random(f"{seed}/faults"), options.validators, options.faults)
 
-    def _attach_checkers(self, workload: Workload) -> None:
+    def _attach_checkers(self, economy: Economy) -> None:
         size, ledger = self.options.validators, self.ledger
         self.recorder = Recorder(self.trace, self.scheduler)
         self.certificates = CertificateChecker(ledger)
         self.progress = ProgressChecker(ledger)
         self.inclusion = InclusionChecker(ledger, STOP_US)
-        self.execution = ExecutionChecker(ledger, self._make_reference())
-        self.atomicity = AtomicityChecker(ledger, workload, self.execution.counts)
-        self.clients = Clients(self.scheduler, random.Random(f"{self.seed}/clients"), workload, ledger)
+        reference = ReferenceInterpreter(self.genesis)
+        workload = economy.make_workload(self.genesis, random.Random(f"{self.seed}/workload"))
+        clients_rng = random.Random(f"{self.seed}/clients")
+        self.clients = Clients(self.scheduler, clients_rng, workload, ledger, self._check_item, reference)
+        self.execution = ExecutionChecker(ledger, reference, self._check_item)
+        self.atomicity = AtomicityChecker(ledger, economy, self.clients.bundles, self.execution.counts)
         for observer in (
             self.recorder,
             ledger,
@@ -110,6 +112,7 @@ class Simulation:
             PrefixChecker(ledger, size),
             SignatureChecker(ledger, size),
             VotingRulesChecker(ledger),
+            CertificateContentChecker(ledger),
             AvailabilityChecker(ledger),
             HaveChecker(ledger, size),
             VoteAvailabilityChecker(ledger, size),
@@ -117,7 +120,6 @@ class Simulation:
             self.atomicity,
             self.inclusion,
             HonestyChecker(ledger),
-            self.clients,
         ):
             self.observers.add(observer)
 
@@ -140,9 +142,6 @@ class Simulation:
             )
             for index, validator in enumerate(self.genesis.validators)
         ]
-
-    def _make_reference(self) -> ReferenceInterpreter:
-        return ReferenceInterpreter(self.genesis, self._check_item)
 
     def _check_item(self, item: bytes) -> CheckedItem:
         """Apply the stateless checks; they give the same on every node, so each item is checked once."""
@@ -216,7 +215,7 @@ class Simulation:
         )
 
 
-def make_genesis(seed: int, options: SimulationOptions, scheme: TokenScheme, workload: Workload) -> Genesis:
+def make_genesis(seed: int, options: SimulationOptions, scheme: TokenScheme, economy: Economy) -> Genesis:
     """Return the network of a seed; another seed gives another chain id, hence other leaders."""
     host = HostAddress("simulated", "/memory/0")
     powers = options.powers or (1,) * options.validators
@@ -229,7 +228,7 @@ def make_genesis(seed: int, options: SimulationOptions, scheme: TokenScheme, wor
         time_ms=GENESIS_TIME_MS,
         scheme=SCHEME,
         validators=validators,
-        rollups=workload.rollups,
-        deposits=workload.deposits,
+        rollups=economy.rollups,
+        deposits=economy.deposits,
         parameters=options.parameters,
     )

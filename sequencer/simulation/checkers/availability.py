@@ -119,7 +119,7 @@ class VoteAvailabilityChecker(Observer):
             chain = self._ledger.get_chain(digest, tip.position)
             if chain and chain[-1].digest == tip.digest:
                 voices |= peers
-        return self._ledger.committee.is_weak(voices - {node})
+        return self._ledger.is_weak(voices - {node})
 
 
 def _get_advances(ledger: Ledger, digest: Digest) -> list[tuple[int, int, Tip]]:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sequencer.simulation.checkers.ledger import Ledger
+from sequencer.simulation.economy import Economy
 from sequencer.simulation.observer import Observer
 from sequencer.simulation.reference import ReferenceInterpreter
-from sequencer.simulation.workload import Workload
+from sequencer.simulation.workload import make_marker_key
 from sequencer.types.batch import decode_payload
 from sequencer.types.block import FinalizedBlock
+from sequencer.types.bundle import Bundle
 from sequencer.types.commitment import CommitmentCertificate
 from sequencer.types.executed import ExecutedBlock
+from sequencer.types.item import CheckedItem
 from sequencer.types.outcome import ItemResult, Status
 from sequencer.types.primitives import Digest, Height
 
@@ -25,9 +28,11 @@ if TYPE_CHECKING:
 class ExecutionChecker(Observer):
     """Equal heights give equal commitments and the reference's results; each bundle is decided once. # E2 A6 A8"""
 
-    def __init__(self, ledger: Ledger, reference: ReferenceInterpreter) -> None:
+    def __init__(self, ledger: Ledger, reference: ReferenceInterpreter, check: Callable[[bytes], CheckedItem]) -> None:
         self._ledger = ledger
         self._reference = reference
+        self._check_item = check
+        self._height = 0
         self._executed: dict[Height, ExecutedBlock] = {}
         self._decided: dict[Digest, Height] = {}
         self.counts: Counter[str] = Counter()
@@ -53,10 +58,14 @@ class ExecutionChecker(Observer):
         if finalized is None or finalized.header.digest != block.header.digest:
             self._ledger.report("O1", height, node.index, "executed what is not delivered")
             return
-        expected = self._reference.apply_block(finalized.header, _get_items(finalized))
-        found = tuple((result.item_id, result.status, result.reason, result.fee) for result in block.results)
-        if found != expected:
-            self._ledger.report("A8", height, node.index, _describe_difference(found, expected))
+        if height != self._height + 1:
+            self._ledger.report("O1", height, node.index, f"executed after height {self._height}")
+            return
+        self._height = height
+        items = [(item, self._check_item(item)) for item in _get_items(finalized)]
+        expected = self._reference.apply(finalized.header, items)
+        if block.results != expected:
+            self._ledger.report("A8", height, node.index, _describe_difference(block.results, expected))
         for result in block.results:
             self._count(result, height, node.index)
 
@@ -73,20 +82,26 @@ class ExecutionChecker(Observer):
         """Compare every key that the reference holds with what each node's executor holds. # A11"""
         for node in nodes:
             executor = None if node.replica is None else node.replica.executor
-            if executor is None or executor.height != self._reference.height:
-                continue
-            for (rollup, key), value in self._reference.state.items():
+            if executor is not None and executor.height == self._height:
+                self._compare_states(node.index, executor)
+
+    def _compare_states(self, node: int, executor: Executor) -> None:
+        for rollup, state in self._reference.states.items():
+            for key, value in state.items():
                 if executor.get_state_value(rollup, key) != value:
-                    self._ledger.report("A11", executor.height, node.index, f"{key} of rollup {rollup} differs")
-                    break
+                    self._ledger.report("A11", executor.height, node, f"{key} of rollup {rollup} differs")
+                    return
 
 
 class AtomicityChecker(Observer):
     """A bundle marks all its rollups or none, and no asset is made or lost. # A11 A17 A20"""
 
-    def __init__(self, ledger: Ledger, workload: Workload, counts: Counter[str]) -> None:
+    def __init__(
+        self, ledger: Ledger, economy: Economy, bundles: Mapping[Digest, Bundle], counts: Counter[str]
+    ) -> None:
         self._ledger = ledger
-        self._workload = workload
+        self._conserved = economy.get_conserved()
+        self._bundles = bundles
         self._counts = counts
         self._height = 0
         self._deposits = sum(amount for _, amount in ledger.genesis.deposits)
@@ -104,23 +119,25 @@ class AtomicityChecker(Observer):
 
     def _count_bundles(self, block: ExecutedBlock) -> None:
         for result in block.results:
-            if result.status is not Status.INADMISSIBLE and len(self._workload.markers.get(result.item_id, ())) > 1:
+            bundle = self._bundles.get(result.item_id)
+            if result.status is not Status.INADMISSIBLE and bundle is not None and len(bundle.legs) > 1:
                 name = "bundles_committed" if result.status is Status.COMMIT else "bundles_aborted"
                 self._counts[name] += 1
 
     def _check_results(self, node: int, executor: Executor, block: ExecutedBlock) -> None:
         for result in block.results:
-            markers = self._workload.markers.get(result.item_id, ())
-            if result.status is Status.INADMISSIBLE or not markers:
+            bundle = self._bundles.get(result.item_id)
+            if result.status is Status.INADMISSIBLE or bundle is None:
                 continue
-            marked = [executor.get_state_value(rollup, key) is not None for rollup, key in markers]
+            marker = make_marker_key(bundle)
+            marked = [executor.get_state_value(rollup, marker) is not None for rollup in bundle.rollups]
             if marked != [result.status is Status.COMMIT] * len(marked):
                 self._ledger.report("A11", executor.height, node, f"{result.status.name} with markers {marked}")
 
     def _check_sums(self, node: int, executor: Executor) -> None:
-        for asset, (total, keys) in self._workload.conserved.items():
-            if sum(_get_amount(executor, rollup, key) for rollup, key in keys) != total:
-                self._ledger.report("A20", executor.height, node, f"the sum of {asset} is not {total}")
+        for rollup, asset, keys, total in self._conserved:
+            if sum(_get_amount(executor, rollup, key) for key in keys) != total:
+                self._ledger.report("A20", executor.height, node, f"{asset} of rollup {rollup} is not {total} in sum")
         deposits = sum(executor.get_deposit(payer) for payer, _ in self._ledger.genesis.deposits)
         if deposits + self._burned != self._deposits:
             self._ledger.report("A17", executor.height, node, "deposits and burned fees do not add up")

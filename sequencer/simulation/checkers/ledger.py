@@ -6,7 +6,7 @@ counts as existing as soon as votes of strong power exist, even if nobody has jo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -54,7 +54,7 @@ class Ledger(Observer):
 
     def __init__(self, scheduler: Scheduler, genesis: Genesis) -> None:
         self.genesis = genesis
-        self.committee = genesis.committee
+        self._powers = [validator.power for validator in genesis.validators]
         self.violations: list[Violation] = []
         self.headers: dict[Digest, BlockHeader] = {genesis.header.digest: genesis.header}
         self.batches: dict[Digest, BatchHeader] = {}
@@ -93,6 +93,17 @@ class Ledger(Observer):
         digests = self.certificates.get((kind, view), ())
         return bool(digests) if digest is None else digest in digests
 
+    def is_strong(self, validators: Iterable[int]) -> bool:
+        """Tell whether distinct validators have power ≥ W-F; computed here, not by the code under test. # G1"""
+        return self._get_power(validators) >= sum(self._powers) - (sum(self._powers) - 1) // 3
+
+    def is_weak(self, validators: Iterable[int]) -> bool:
+        """Tell whether distinct validators have power ≥ F+1. # G1"""
+        return self._get_power(validators) >= (sum(self._powers) - 1) // 3 + 1
+
+    def _get_power(self, validators: Iterable[int]) -> int:
+        return sum(self._powers[validator] for validator in validators)
+
     def get_chain(self, tip: Digest, low: int) -> list[BatchHeader]:
         """Return the batch headers from `tip` down to position `low`, as far as anybody has shown them."""
         chain = []
@@ -103,9 +114,6 @@ class Ledger(Observer):
         return chain
 
     def on_durable(self, node: SimulatedNode, votes: Sequence[VoteRecord], records: Sequence[StoreRecord]) -> None:
-        for record in votes:
-            if record.kind in _KIND_BY_RECORD:
-                self._add_vote(node.index, _KIND_BY_RECORD[record.kind], record.number, record.digest)
         for item in records:
             if isinstance(item, Batch):
                 self._add_batch(node.index, item)
@@ -114,6 +122,9 @@ class Ledger(Observer):
                 self.log.setdefault(item.header.height, item)
                 for batch in item.batches:
                     self._add_batch(node.index, batch)
+        for record in votes:
+            if record.kind in _KIND_BY_RECORD:
+                self._add_vote(node.index, _KIND_BY_RECORD[record.kind], record.number, record.digest)
 
     def on_sent(self, node: SimulatedNode, peer: int | None, message: Message) -> None:
         if isinstance(message, Vote):
@@ -136,9 +147,9 @@ class Ledger(Observer):
         signers = self.votes.setdefault((kind, view, digest), set())
         if node in signers:
             return
-        was_strong = self.committee.is_strong(signers)
+        was_strong = self.is_strong(signers)
         signers.add(node)
-        if not was_strong and self.committee.is_strong(signers):
+        if not was_strong and self.is_strong(signers):
             self.certificates.setdefault((kind, view), []).append(digest)
             for listener in self._certificate_listeners:
                 listener(kind, view, digest, node)

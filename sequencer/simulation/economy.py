@@ -1,0 +1,66 @@
+"""Set up the accounts, rollups and pools that a simulated network starts with."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+from sequencer.simulation.tokens import TokenScheme, TokenSigner
+from sequencer.simulation.workload import ASSETS, Workload
+from sequencer.types.genesis import Genesis, Rollup, RollupKind
+from sequencer.types.primitives import Address, RollupId, Signature
+
+ACCOUNTS = 8
+"""Accounts that act; the last one has no deposit."""
+DEPOSIT = 10**9
+BALANCE = 10**6
+"""Of every asset, on every rollup that knows balances."""
+RESERVE = 10**8
+"""Of every asset, in the pool."""
+ROLLUPS = ((1, "alpha", "transfer"), (2, "beta", "amm"), (3, "gamma", "key_value"))
+
+
+class Economy:
+    """The clients' keys, and what the genesis gives them."""
+
+    def __init__(self, scheme: TokenScheme) -> None:
+        signers = [scheme.make_signer(f"account{index}") for index in range(ACCOUNTS)]
+        self._signers: dict[Address, TokenSigner] = {signer.public_key: signer for signer in signers}
+        self.accounts: tuple[Address, ...] = tuple(self._signers)
+        self.deposits = tuple(sorted((account, DEPOSIT) for account in self.accounts[:-1]))
+        self.rollups = tuple(
+            Rollup(rollup, name, machine, RollupKind.NATIVE, tuple(sorted(self._make_state(machine))))
+            for rollup, name, machine in ROLLUPS
+        )
+
+    def make_workload(self, genesis: Genesis, rng: random.Random) -> Workload:
+        """Return the source of items for this economy."""
+        return Workload(genesis, self.accounts, self._sign, rng)
+
+    def get_conserved(self) -> list[tuple[RollupId, str, tuple[str, ...], int]]:
+        """Return (rollup, asset, keys, sum): what these keys hold together never changes. # A20"""
+        return [
+            (rollup.id, asset, keys, total)
+            for rollup in self.rollups
+            for asset in ASSETS
+            for keys, total in [self._sum_asset(rollup, asset)]
+            if keys
+        ]
+
+    def _sign(self, address: Address, message: bytes) -> Signature:
+        return self._signers[address].sign(message)
+
+    def _make_state(self, machine: str) -> Iterator[tuple[str, int]]:
+        if machine in ("transfer", "amm"):
+            for account in self.accounts:
+                yield from ((f"balance/{asset}/{account.hex()}", BALANCE) for asset in ASSETS)
+        if machine == "amm":
+            yield from ((f"pool/{'-'.join(sorted(ASSETS))}/{asset}", RESERVE) for asset in ASSETS)
+
+    def _sum_asset(self, rollup: Rollup, asset: str) -> tuple[tuple[str, ...], int]:
+        entries = [
+            (key, value)
+            for key, value in rollup.state
+            if isinstance(value, int) and (key.startswith(f"balance/{asset}/") or key.endswith(f"/{asset}"))
+        ]
+        return tuple(key for key, _ in entries), sum(value for _, value in entries)

@@ -1,0 +1,1 @@
+"""Run whole replicas under faults, and prove that the checkers can fail."""
