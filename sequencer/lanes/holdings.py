@@ -48,7 +48,7 @@ class Holdings:
         return lane.floor.position
 
     def is_weakly_held(self, lane: Lane, position: Position, digest: Digest) -> bool:
-        """Tell whether weak power of other validators said HAVE for exactly this batch, or for a held descendant. # L5"""
+        """Tell whether weak power of others said HAVE for exactly this batch, or for a held descendant. # L5"""
         is_held = lane.is_on_chain(position, digest)
         holders = [
             peer

@@ -58,7 +58,7 @@ class Lanes:
         self._holdings = [Holdings(committee) for _ in cut]
         self._fetch = BatchFetch(parameters.fetch_retry_ms)
         self._effects: list[Effect] = []
-        self._created: list[Batch] = []
+        self._created: list[Digest] = []
         self._arrived: list[Batch] = []
         self._dirty: dict[ValidatorIndex, None] = {}
         self._have_sent_ms: int | None = None
@@ -76,8 +76,8 @@ class Lanes:
         effects, self._effects = self._effects, []
         return effects
 
-    def take_created(self) -> list[Batch]:
-        """Return own batches that were built, once."""
+    def take_created(self) -> list[Digest]:
+        """Return the ids of items that went into own batches, once; their push is among the effects."""
         created, self._created = self._created, []
         return created
 
@@ -137,6 +137,7 @@ class Lanes:
             if tip.position > lane.floor.position:
                 lane.advance_floor(tip)
                 self._holdings[index].forget(tip.position)
+                self._take_early(lane)
                 self._extend(index)
 
     def on_delivered(self, cut: Cut) -> None:
@@ -154,11 +155,11 @@ class Lanes:
         for index in range(len(self._lanes)):
             self._extend(index)
 
-    def add_item(self, item: bytes, now: Instant) -> bool:
+    def add_item(self, item_id: Digest, item: bytes, now: Instant) -> bool:
         """Let an item wait for the next own batch; False if there is no own lane or no room."""
         if self.own is None or not self.own.has_room:
             return False
-        self.own.add(item, now.mono_ms)
+        self.own.add(item_id, item, now.mono_ms)
         return True
 
     def on_batch(self, peer: ValidatorIndex, batch: Batch) -> None:
@@ -239,13 +240,14 @@ class Lanes:
             return
         expected = reply.batches[0].digest
         for batch in reply.batches:
-            if batch.digest != expected or batch.header.lane != reply.lane or not batch.is_payload_intact:
+            if batch.digest != expected or batch.header.lane != reply.lane:
                 raise PeerError(f"fetched batches of lane {reply.lane} are no chain")
+            self._verify_batch(batch)
             expected = batch.header.parent
         self.add_vouched(reply.batches, now)
 
     def add_vouched(self, batches: Iterable[Batch], now: Instant) -> None:
-        """Keep batches whose digest a finalized block, a proposal or a parent link names. # L6 L4"""
+        """Keep batches that their owner signed, or that a finalized block names. # L6 L4"""
         touched: dict[ValidatorIndex, None] = {}
         for batch in batches:
             if self._lanes[batch.header.lane].get_batch(batch.digest) is None:
@@ -311,7 +313,8 @@ class Lanes:
     def _take_early(self, lane: Lane) -> None:
         """Batches that came before their parent may fit now. # L3"""
         for batch in sorted(lane.early.values(), key=lambda early: early.header.position):
-            if lane.get_batch(batch.header.parent) is not None:
+            is_first = batch.header.position == lane.floor.position + 1
+            if is_first or lane.get_batch(batch.header.parent) is not None:
                 del lane.early[batch.digest]
                 self._keep(batch)
 
@@ -326,13 +329,13 @@ class Lanes:
         floor = self._lanes[self._own_index].floor.position
         flush_ms = self.own.get_flush_time(floor)
         while flush_ms is not None and now.mono_ms >= flush_ms:
-            batch = self.own.build(now.mono_ms)
+            batch, item_ids = self.own.build(now.mono_ms)
             header = batch.header
             self._keep(batch)
             record = VoteRecord(RecordKind.OWN_BATCH, header.epoch, header.position, batch.digest)
             self._effects.append(PersistVote(record))
             self._extend(self._own_index)
-            self._created.append(batch)
+            self._created.extend(item_ids)
             flush_ms = self.own.get_flush_time(floor)
 
     def _push(self, now: Instant) -> None:

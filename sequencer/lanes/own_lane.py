@@ -52,7 +52,7 @@ class OwnLane:
         self._parameters = parameters
         self.top = top
         """Newest batch signed; the next one is right above it. # L1"""
-        self._waiting: list[bytes] = []
+        self._waiting: list[tuple[Digest, bytes]] = []
         self._waiting_bytes = 0
         self._waiting_since_ms: int | None = None
         self._receivers: dict[ValidatorIndex, _Receiver] = {}
@@ -64,11 +64,11 @@ class OwnLane:
         """Tell whether more items may wait for a batch."""
         return self._waiting_bytes < WAITING_BYTES_MAX
 
-    def add(self, item: bytes, now_ms: int) -> None:
+    def add(self, item_id: Digest, item: bytes, now_ms: int) -> None:
         """Let an item wait for the next batch; the caller asked `has_room`."""
         if not self.has_room:
             raise LocalError("the own lane has no room")
-        self._waiting.append(item)
+        self._waiting.append((item_id, item))
         self._waiting_bytes += len(item) + _ITEM_OVERHEAD_BYTES
         if self._waiting_since_ms is None:
             self._waiting_since_ms = now_ms
@@ -81,10 +81,13 @@ class OwnLane:
             return self._waiting_since_ms
         return self._waiting_since_ms + self._parameters.batch_delay_ms_max
 
-    def build(self, now_ms: int) -> Batch:
-        """Sign the next batch of what waits; the caller makes it durable before it is sent. # L1"""
-        items = self._take_items()
-        payload = encode_payload(items)
+    def build(self, now_ms: int) -> tuple[Batch, tuple[Digest, ...]]:
+        """Sign the next batch of what waits; return it with the ids of its items.
+
+        The caller makes it durable before it is sent. # L1
+        """
+        taken = self._take_items()
+        payload = encode_payload([item for _, item in taken])
         header = BatchHeader(
             self._epoch,
             self._index,
@@ -92,25 +95,26 @@ class OwnLane:
             self.top.digest,
             compute_payload_hash(payload),
             len(payload),
-            len(items),
+            len(taken),
         )
         signing_bytes = compute_signing_bytes(
             self._chain_id, self._epoch, SignatureKind.BATCH_HEADER, header.position, header.digest
         )
         self.top = Tip(header.position, header.digest)
         self._waiting_since_ms = now_ms if self._waiting else None
-        return Batch(header, self._signer.sign(signing_bytes), payload)
+        batch = Batch(header, self._signer.sign(signing_bytes), payload)
+        return batch, tuple(item_id for item_id, _ in taken)
 
-    def _take_items(self) -> list[bytes]:
-        taken: list[bytes] = []
+    def _take_items(self) -> list[tuple[Digest, bytes]]:
+        taken: list[tuple[Digest, bytes]] = []
         size = _ITEM_OVERHEAD_BYTES
-        for item in self._waiting[:BATCH_ITEMS_MAX]:
+        for item_id, item in self._waiting[:BATCH_ITEMS_MAX]:
             size += len(item) + _ITEM_OVERHEAD_BYTES
             if taken and size > self._parameters.batch_bytes_max:
                 break
-            taken.append(item)
+            taken.append((item_id, item))
         del self._waiting[: len(taken)]
-        self._waiting_bytes -= sum(len(item) + _ITEM_OVERHEAD_BYTES for item in taken)
+        self._waiting_bytes -= sum(len(item) + _ITEM_OVERHEAD_BYTES for _, item in taken)
         return taken
 
     # --- pushing ------------------------------------------------------------------------
@@ -136,7 +140,7 @@ class OwnLane:
 
     def take_pushes(self, now_ms: int) -> list[tuple[ValidatorIndex, Position]]:
         """Return which positions to send to whom now, in order, within each receiver's window. # L2 L2b L3"""
-        pushes = []
+        pushes: list[tuple[ValidatorIndex, Position]] = []
         for peer in sorted(self._receivers):
             receiver = self._receivers[peer]
             if self._is_stalled(receiver, now_ms):

@@ -1,0 +1,310 @@
+"""Take transactions in, hand them to the own lane in the payer's order, gossip what stays behind.
+
+Promises: at most 20,000 transactions and 64 MB are held, at most 16 successors per channel;
+whatever is refused is refused with a reason; a transaction leaves when its sequence is consumed
+or its window has passed. # A6 A18
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from sequencer.mempool.answers import Answers
+from sequencer.mempool.entry import Entry, Stage
+from sequencer.mempool.ranking import compute_rank
+from sequencer.types.bundle import Bundle
+from sequencer.types.effects import Answer, PublishItems, Submission, SubmissionStatus
+from sequencer.types.item import CheckedItem, SignedBundle, compute_item_id
+from sequencer.types.outcome import Reason, Rejection
+from sequencer.types.parameters import Parameters
+from sequencer.types.primitives import Address, Digest, Height, Instant, ValidatorIndex
+
+ENTRIES_MAX = 20_000
+"""Transactions held at once."""
+BYTES_MAX = 64 << 20
+"""Bytes of transactions held at once."""
+SUCCESSORS_MAX = 16
+"""Transactions of one channel held beyond the next one that can be executed."""
+LANE_RETRY_MS = 50
+"""A transaction for which the own lane had no room is tried again after this long."""
+GOSSIP_TRIES_MAX = 3
+"""A transaction that stays behind is gossiped this often, T_GOSSIP apart and doubling."""
+
+
+ChannelKey: TypeAlias = tuple[Address, int]
+"""A payer's public key and one of its channels."""
+
+
+class Accounts(Protocol):
+    """What admission asks of the newest executed state."""
+
+    @property
+    def height(self) -> Height: ...
+
+    def get_sequence(self, payer: Address, channel: int) -> int: ...
+
+    def check_admission(
+        self, bundle: Bundle, height: Height, pending_ahead: int, pending_fees: int
+    ) -> Rejection | None: ...
+
+
+@dataclass(slots=True)
+class MempoolCounters:
+    """What went through, for the statistics."""
+
+    admitted: int = 0
+    rejected: int = 0
+    expired: int = 0
+    requeued: int = 0
+    """Ordered before their predecessor, so queued again."""
+    gossip_published: int = 0
+    gossip_received: int = 0
+    gossip_included: int = 0
+    """Came by gossip and were handed to the own lane."""
+
+
+class Mempool:
+    """The transactions that one node holds."""
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        committee_size: int,
+        own_index: ValidatorIndex | None,
+        accounts: Accounts,
+        add_to_lane: Callable[[Digest, bytes, Instant], bool] | None,
+        is_gossip_enabled: bool,
+    ) -> None:
+        """Hold transactions for a node; `add_to_lane` is None for a node without a lane of its own."""
+        self._parameters = parameters
+        self._committee_size = committee_size
+        self._own_index = own_index
+        self._accounts = accounts
+        self._add_to_lane = add_to_lane
+        self._is_gossip_enabled = is_gossip_enabled
+        self._entries: OrderedDict[Digest, Entry] = OrderedDict()
+        self._bytes = 0
+        self._channels: dict[ChannelKey, dict[int, Digest]] = {}
+        self._by_time: list[tuple[int, int, Digest]] = []
+        self._by_height: list[tuple[Height, int, Digest]] = []
+        self._ticket = 0
+        self._answers = Answers()
+        self._publish: list[PublishItems] = []
+        self.counters = MempoolCounters()
+
+    def holds(self, bundle_id: Digest) -> bool:
+        """Tell whether the transaction is held."""
+        return bundle_id in self._entries
+
+    @property
+    def size(self) -> int:
+        """Return how many transactions are held."""
+        return len(self._entries)
+
+    def take_answers(self) -> list[Answer]:
+        """Return answers that are ready, once."""
+        return self._answers.take()
+
+    def take_publications(self) -> list[PublishItems]:
+        """Return what is to be gossiped, once."""
+        publish, self._publish = self._publish, []
+        return publish
+
+    # --- events -------------------------------------------------------------------------
+
+    def on_submitted(self, request: int, items: Sequence[bytes], checked: Sequence[CheckedItem], now: Instant) -> None:
+        """A client's items were checked; admit each or say why not."""
+        submissions: list[Submission] = []
+        pending: dict[Digest, list[int]] = {}
+        for place, (item, result) in enumerate(zip(items, checked, strict=True)):
+            item_id = compute_item_id(item, result)
+            rejection = result if isinstance(result, Rejection) else self._admit(result, now, is_gossiped=False)
+            if rejection is not None:
+                self.counters.rejected += 1
+                submissions.append(Submission(SubmissionStatus.REJECTED, item_id, rejection))
+                continue
+            submissions.append(Submission(SubmissionStatus.HELD, item_id))
+            if self._entries[item_id].stage is Stage.LANED:
+                pending.setdefault(item_id, []).append(place)
+        self._answers.open(request, submissions, pending, now.mono_ms)
+
+    def on_gossiped(self, checked: Sequence[CheckedItem], now: Instant) -> None:
+        """Items came by gossip; what is wrong is dropped in silence, nobody waits for it."""
+        for result in checked:
+            self.counters.gossip_received += 1
+            if isinstance(result, SignedBundle) and result.id not in self._entries:
+                self._admit(result, now, is_gossiped=True)
+
+    def on_batched(self, item_ids: Sequence[Digest]) -> None:
+        """Items are in a batch that is durable and pushed."""
+        for item_id in item_ids:
+            self._answers.on_batched(item_id)
+
+    def on_executed(
+        self, touched: Iterable[ChannelKey], own_delivered: Iterable[Digest], height: Height, now: Instant
+    ) -> None:
+        """A block was executed: what is consumed leaves, what was ordered too early waits again.
+
+        `touched` are the channels of all bundles in the block, `own_delivered` the ids in own batches.
+        """
+        keys = dict.fromkeys(key for key in touched if key in self._channels)
+        for key in keys:
+            expected = self._accounts.get_sequence(*key)
+            for sequence in [sequence for sequence in self._channels[key] if sequence < expected]:
+                self._drop(self._entries[self._channels[key][sequence]])
+        for item_id in own_delivered:
+            entry = self._entries.get(item_id)
+            if entry is not None and entry.stage is Stage.LANED:
+                self.counters.requeued += 1
+                entry.stage = Stage.HELD
+                keys[entry.channel_key] = None
+        for entry in self._take_due(self._by_height, height):
+            if height >= entry.signed.bundle.valid_until:
+                self.counters.expired += 1
+                self._drop(entry)
+            else:
+                keys[entry.channel_key] = None
+        for key in keys:
+            self._promote(key, now)
+
+    def on_timer(self, now: Instant) -> None:
+        """Ranks ripen, gossip falls due, clients stop waiting."""
+        self._answers.on_time(now.mono_ms)
+        due = self._take_due(self._by_time, now.mono_ms)
+        for key in dict.fromkeys(entry.channel_key for entry in due):
+            self._promote(key, now)
+        self._gossip([entry for entry in due if entry.gossip_ms is not None and entry.gossip_ms <= now.mono_ms], now)
+
+    def get_timer(self) -> int | None:
+        """Return when `on_timer` must be called."""
+        answer_ms = self._answers.get_timer()
+        if not self._by_time:
+            return answer_ms
+        return self._by_time[0][0] if answer_ms is None else min(answer_ms, self._by_time[0][0])
+
+    # --- inside -------------------------------------------------------------------------
+
+    def _admit(self, signed: SignedBundle, now: Instant, is_gossiped: bool) -> Rejection | None:
+        if signed.id in self._entries:
+            return None
+        rejection = self._check(signed)
+        if rejection is not None:
+            return rejection
+        entry = self._make_entry(signed, now, is_gossiped)
+        replaced = self._channels.setdefault(entry.channel_key, {}).get(entry.sequence)
+        if replaced is not None and self._entries[replaced].stage is Stage.HELD:
+            self._drop(self._entries[replaced])  # A18
+        self._entries[entry.id] = entry
+        self._bytes += len(signed.item_bytes)
+        self._schedule(entry)
+        self._channels.setdefault(entry.channel_key, {})[entry.sequence] = entry.id
+        self.counters.admitted += 1
+        self._promote(entry.channel_key, now)
+        return None
+
+    def _check(self, signed: SignedBundle) -> Rejection | None:
+        bundle = signed.bundle
+        if len(self._entries) >= ENTRIES_MAX or self._bytes + len(signed.item_bytes) > BYTES_MAX:
+            return Rejection(Reason.QUEUE_FULL, "item", f"{len(self._entries)} transactions are held already")
+        expected = self._accounts.get_sequence(bundle.payer, bundle.channel)
+        ahead = max(0, bundle.sequence - expected)
+        if ahead > SUCCESSORS_MAX:
+            detail = f"next is {expected}, at most {SUCCESSORS_MAX} successors wait"
+            return Rejection(Reason.QUEUE_FULL, "item.body.sequence", detail)
+        return self._accounts.check_admission(
+            bundle, self._accounts.height + 1, ahead, self._compute_pending_fees(bundle)
+        )
+
+    def _compute_pending_fees(self, bundle: Bundle) -> int:
+        """Return what the payer's other held transactions in this channel may cost."""
+        others = self._channels.get((bundle.payer, bundle.channel), {})
+        return sum(
+            self._parameters.fee_base
+            + self._parameters.fee_per_operation * self._entries[other].signed.bundle.operation_count
+            for sequence, other in others.items()
+            if sequence < bundle.sequence
+        )
+
+    def _make_entry(self, signed: SignedBundle, now: Instant, is_gossiped: bool) -> Entry:
+        delay_ms = 0
+        if is_gossiped and self._own_index is not None:
+            rank = compute_rank(signed.id, self._own_index, self._committee_size)
+            delay_ms = rank * self._parameters.rank_delay_ms
+        gossip_ms = None
+        if self._is_gossip_enabled and not is_gossiped:
+            gossip_ms = now.mono_ms + (self._parameters.gossip_delay_ms if self._own_index is not None else 0)
+        return Entry(signed, now.mono_ms, is_gossiped, now.mono_ms + delay_ms, gossip_ms)
+
+    def _schedule(self, entry: Entry) -> None:
+        """Look at the entry again when its rank ripens, when it is gossiped, when its window opens and closes."""
+        self._wake_at(self._by_height, entry.signed.bundle.valid_until, entry)
+        if entry.signed.bundle.valid_from > self._accounts.height + 1:
+            self._wake_at(self._by_height, entry.signed.bundle.valid_from - 1, entry)
+        if entry.include_ms > entry.admitted_ms:
+            self._wake_at(self._by_time, entry.include_ms, entry)
+        if entry.gossip_ms is not None:
+            self._wake_at(self._by_time, entry.gossip_ms, entry)
+
+    def _wake_at(self, heap: list[tuple[int, int, Digest]], at: int, entry: Entry) -> None:
+        self._ticket += 1
+        heapq.heappush(heap, (at, self._ticket, entry.id))
+
+    def _take_due(self, heap: list[tuple[int, int, Digest]], limit: int) -> list[Entry]:
+        """Return the held entries whose time or height has come, each once."""
+        due: dict[Digest, Entry] = {}
+        while heap and heap[0][0] <= limit:
+            item_id = heapq.heappop(heap)[2]
+            if item_id in self._entries:
+                due[item_id] = self._entries[item_id]
+        return list(due.values())
+
+    def _promote(self, key: ChannelKey, now: Instant) -> None:
+        """Hand to the lane, in order, what has all its predecessors executed or in this lane. # A6"""
+        queue = self._channels.get(key, {})
+        sequence = self._accounts.get_sequence(*key)
+        while sequence in queue:
+            entry = self._entries[queue[sequence]]
+            if entry.stage is Stage.HELD and not self._try_lane(entry, now):
+                return
+            sequence += 1
+
+    def _try_lane(self, entry: Entry, now: Instant) -> bool:
+        is_open = self._accounts.height + 1 >= entry.signed.bundle.valid_from
+        if self._add_to_lane is None or now.mono_ms < entry.include_ms or not is_open:
+            return False
+        if not self._add_to_lane(entry.id, entry.signed.item_bytes, now):
+            self._wake_at(self._by_time, now.mono_ms + LANE_RETRY_MS, entry)
+            return False
+        entry.stage = Stage.LANED
+        if entry.is_gossiped:
+            self.counters.gossip_included += 1
+        return True
+
+    def _gossip(self, due: list[Entry], now: Instant) -> None:
+        """Gossip what is not final T_GOSSIP after its admission, a few times."""
+        items = []
+        for entry in due:
+            if entry.id not in self._entries:
+                continue
+            items.append(entry.signed.item_bytes)
+            waited_ms = max(now.mono_ms - entry.admitted_ms, self._parameters.gossip_delay_ms)
+            is_last = waited_ms >= self._parameters.gossip_delay_ms << (GOSSIP_TRIES_MAX - 1)
+            entry.gossip_ms = None if is_last else now.mono_ms + waited_ms
+            if entry.gossip_ms is not None:
+                self._wake_at(self._by_time, entry.gossip_ms, entry)
+        if items:
+            self.counters.gossip_published += len(items)
+            self._publish.append(PublishItems(tuple(items)))
+
+    def _drop(self, entry: Entry) -> None:
+        del self._entries[entry.id]
+        self._bytes -= len(entry.signed.item_bytes)
+        queue = self._channels[entry.channel_key]
+        if queue.get(entry.sequence) == entry.id:
+            del queue[entry.sequence]
+        if not queue:
+            del self._channels[entry.channel_key]

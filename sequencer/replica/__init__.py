@@ -1,0 +1,11 @@
+"""Join all pure parts into one node without IO.
+
+replica         events in, effects out: dispatch and order of effects
+configuration   what a replica is told at its start
+recovery        the state from which it goes on after a restart
+item_checks     which items are being checked, and the results
+pipeline        finalized blocks → executed blocks, in slices
+commitments     sign, collect and compare commitments
+block_server    answer peers that catch up
+statistics      what can be counted, frozen
+"""

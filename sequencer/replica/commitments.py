@@ -1,0 +1,211 @@
+"""Sign scheduled commitments, collect the others' signatures, and compare. # E2 L7
+
+Validators sign the commitment of the first block in each interval of block time. A strong
+set is a certificate; commitments are chained, so it covers every height below. A certificate
+that differs from what was executed here means that somebody computes wrongly: stop signing.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from sequencer.crypto.signatures import Signer, Verifier
+from sequencer.errors import InvariantViolation, PeerError
+from sequencer.types.commitment import CommitmentCertificate, CommitmentVote
+from sequencer.types.committee import Committee
+from sequencer.types.effects import (
+    BanPeer,
+    Broadcast,
+    Effect,
+    PersistVote,
+    RaiseAlarm,
+    Send,
+    StoreCommitmentCertificate,
+)
+from sequencer.types.executed import ExecutedBlock
+from sequencer.types.parameters import Parameters
+from sequencer.types.primitives import Digest, Height, Signature, ValidatorIndex
+from sequencer.types.records import RecordKind, VoteRecord
+from sequencer.types.signing import SignatureKind, compute_signing_bytes
+
+HEIGHTS_AHEAD_MAX = 512
+"""Votes are kept for heights up to this far above the newest executed one."""
+OPEN_HEIGHTS_MAX = 64
+"""Heights for which votes are kept; the lowest goes first."""
+REMEMBERED_MAX = 2_048
+"""Own commitment digests remembered for comparison."""
+RESENT_MAX = 8
+"""Own newest votes without a certificate that a reconnected peer is sent."""
+
+
+class Commitments:
+    """Signatures on commitments of one epoch."""
+
+    def __init__(
+        self,
+        chain_id: Digest,
+        committee: Committee,
+        parameters: Parameters,
+        own_index: ValidatorIndex | None,
+        signer: Signer | None,
+        verifier: Verifier,
+        certificate: CommitmentCertificate | None,
+        logged: dict[Height, Digest],
+    ) -> None:
+        self._chain_id = chain_id
+        self._committee = committee
+        self._parameters = parameters
+        self._own_index = own_index
+        self._signer = signer
+        self._verifier = verifier
+        self.certificate = certificate
+        """Newest certificate."""
+        self._logged = logged
+        self._own: OrderedDict[Height, Digest] = OrderedDict()
+        self._uncertified: list[Height] = []
+        self._votes: dict[Height, dict[ValidatorIndex, tuple[Digest, Signature]]] = {}
+        self._ahead: dict[Height, CommitmentCertificate] = {}
+        self._executed: Height = 0
+        self._effects: list[Effect] = []
+        self.alarm: str | None = None
+
+    @property
+    def certified_height(self) -> Height:
+        """Return the newest certified height, 0 before the first."""
+        return 0 if self.certificate is None else self.certificate.height
+
+    @property
+    def is_halted(self) -> bool:
+        """Tell whether too many scheduled heights lack a certificate: leaders propose empty blocks. # E2"""
+        return len(self._uncertified) >= self._parameters.uncertified_commitments_max
+
+    def take_effects(self) -> list[Effect]:
+        """Return what is to be done, once, in order."""
+        effects, self._effects = self._effects, []
+        return effects
+
+    def stop(self) -> None:
+        """Sign nothing more."""
+        self._signer = None
+
+    def on_replayed(self, executed: ExecutedBlock) -> None:
+        """A stored block was executed again; it must give what was signed. # D1"""
+        height, digest = executed.header.height, executed.commitment.digest
+        logged = self._logged.get(height)
+        if logged is not None and logged != digest:
+            raise InvariantViolation(f"executing block {height} again gives another commitment than the one signed")
+        self._remember(executed)
+
+    def start(self) -> None:
+        """Sign what is not certified yet; signed again it is the same bytes. # R1"""
+        for height in self._uncertified[-RESENT_MAX:]:
+            self._vote(height, self._own[height])
+
+    def on_executed(self, executed: ExecutedBlock) -> None:
+        """A block was executed and is durable before whatever follows: sign its commitment if scheduled."""
+        self._remember(executed)
+        height, digest = executed.header.height, executed.commitment.digest
+        ahead = self._ahead.pop(height, None)
+        if ahead is not None:
+            self._compare(ahead)
+        if executed.is_scheduled and height > self.certified_height:
+            self._vote(height, digest)
+
+    def on_vote(self, peer: ValidatorIndex, vote: CommitmentVote) -> None:
+        """A validator signed a commitment; its channel says who it is. # G4"""
+        if vote.epoch != self._committee.epoch:
+            raise PeerError(f"commitment vote is of epoch {vote.epoch}, not {self._committee.epoch}")
+        if not self.certified_height < vote.height <= self._executed + HEIGHTS_AHEAD_MAX:
+            return
+        self._count(peer, vote.height, vote.digest, vote.signature)
+
+    def on_certificate(self, certificate: CommitmentCertificate) -> None:
+        """A peer handed in a certificate; raises `PeerError` if it is wrong."""
+        if certificate.height <= self.certified_height:
+            return
+        certificate.verify(self._chain_id, self._committee, self._verifier)
+        self._accept(certificate)
+
+    def send_recent(self, peer: ValidatorIndex) -> None:
+        """A peer reconnected and may have missed votes: send the newest certificate and own open votes. # F5"""
+        if self.certificate is not None:
+            self._effects.append(Send(peer, self.certificate))
+        if self._signer is None:
+            return
+        for height in self._uncertified[-RESENT_MAX:]:
+            if self._logged.get(height) == self._own.get(height):
+                self._effects.append(Send(peer, self._sign(height, self._own[height])))
+
+    def _remember(self, executed: ExecutedBlock) -> None:
+        self._executed = executed.header.height
+        self._own[self._executed] = executed.commitment.digest
+        if executed.is_scheduled and self._executed > self.certified_height:
+            self._uncertified.append(self._executed)
+        if len(self._own) > REMEMBERED_MAX:
+            self._own.popitem(last=False)
+
+    def _vote(self, height: Height, digest: Digest) -> None:
+        """Log, sign, send and count the own signature."""
+        if self._signer is None or self._own_index is None:
+            return
+        if height not in self._logged:
+            record = VoteRecord(RecordKind.COMMITMENT, self._committee.epoch, height, digest)
+            self._effects.append(PersistVote(record))
+            self._logged[height] = digest
+        vote = self._sign(height, digest)
+        self._effects.append(Broadcast(vote))
+        self._count(self._own_index, height, digest, vote.signature)
+
+    def _sign(self, height: Height, digest: Digest) -> CommitmentVote:
+        assert self._signer is not None  # callers ask first
+        message = compute_signing_bytes(self._chain_id, self._committee.epoch, SignatureKind.COMMITMENT, height, digest)
+        return CommitmentVote(self._committee.epoch, height, digest, self._signer.sign(message))
+
+    def _count(self, signer: ValidatorIndex, height: Height, digest: Digest, signature: Signature) -> None:
+        votes = self._votes.setdefault(height, {})
+        if signer in votes:
+            return
+        votes[signer] = (digest, signature)
+        self._assemble(height, digest)
+        if len(self._votes) > OPEN_HEIGHTS_MAX:
+            del self._votes[min(self._votes)]
+
+    def _assemble(self, height: Height, digest: Digest) -> None:
+        votes = self._votes[height]
+        signers = [signer for signer in sorted(votes) if votes[signer][0] == digest]
+        if not self._committee.is_strong(signers):
+            return
+        message = compute_signing_bytes(self._chain_id, self._committee.epoch, SignatureKind.COMMITMENT, height, digest)
+        right = []
+        for signer in signers:
+            if self._verifier(self._committee.validators[signer].public_key, message, votes[signer][1]):
+                right.append(signer)
+            else:
+                del votes[signer]
+                self._effects.append(BanPeer(signer, f"wrong signature on the commitment of height {height}"))
+        if self._committee.is_strong(right):
+            signatures = tuple(votes[signer][1] for signer in right)
+            self._accept(CommitmentCertificate(self._committee.epoch, height, digest, tuple(right), signatures))
+
+    def _accept(self, certificate: CommitmentCertificate) -> None:
+        if certificate.height <= self._executed:
+            self._compare(certificate)
+        elif len(self._ahead) < OPEN_HEIGHTS_MAX:
+            self._ahead[certificate.height] = certificate
+        if self.alarm is not None:
+            return
+        self.certificate = certificate
+        self._effects.append(StoreCommitmentCertificate(certificate))
+        self._uncertified = [height for height in self._uncertified if height > certificate.height]
+        for height in [height for height in self._votes if height <= certificate.height]:
+            del self._votes[height]
+        for height in [height for height in self._logged if height < certificate.height]:
+            del self._logged[height]
+
+    def _compare(self, certificate: CommitmentCertificate) -> None:
+        """A strong set computed another commitment than this node: stop and say so. # E2"""
+        own = self._own.get(certificate.height)
+        if own is not None and own != certificate.digest:
+            self.alarm = f"a strong set certified another commitment at height {certificate.height}"
+            self.stop()
+            self._effects.append(RaiseAlarm(self.alarm))

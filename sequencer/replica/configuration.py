@@ -1,0 +1,26 @@
+"""Tell a replica who it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sequencer.crypto.signatures import Signer, Verifier
+from sequencer.types.genesis import Genesis
+from sequencer.types.primitives import ValidatorIndex
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaConfig:
+    """What does not change while a replica runs."""
+
+    genesis: Genesis
+    index: ValidatorIndex | None
+    """Place in the committee; None for a full node."""
+    signer: Signer | None
+    """Vote key; None for a full node."""
+    verifier: Verifier
+    """The network's acceptance set of signatures. # G3"""
+    is_lane_enabled: bool = True
+    """False: build no batches; what clients submit travels by gossip."""
+    is_gossip_enabled: bool = True
+    """False: neither publish nor take in gossip."""

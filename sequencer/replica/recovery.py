@@ -1,0 +1,88 @@
+"""Rebuild from the store the state in which a replica goes on. # R1 D1"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sequencer.consensus.core import Anchor
+from sequencer.execution.executor import Executor
+from sequencer.replica.configuration import ReplicaConfig
+from sequencer.types.batch import decode_payload
+from sequencer.types.block import FinalizedBlock
+from sequencer.types.executed import ExecutedBlock
+from sequencer.types.genesis import Genesis
+from sequencer.types.item import check_items
+from sequencer.types.primitives import Tip
+from sequencer.types.records import RecordKind, Recovery
+
+REPLAYED_KEPT_MAX = 64
+"""Newest replayed blocks whose execution is stored again, in case its index row was lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What the parts of a replica start from."""
+
+    executor: Executor
+    anchor: Anchor
+    replayed: tuple[ExecutedBlock, ...]
+    """Newest blocks that were executed again, by height."""
+    own_top: Tip | None
+    """Newest own batch ever signed; None if there is none above the delivered cut."""
+    observer_reason: str | None
+
+
+def recover(config: ReplicaConfig, recovery: Recovery, on_replayed: Callable[[ExecutedBlock], None]) -> Recovered:
+    """Restore the snapshot and execute the stored blocks above it again.
+
+    Raises `StoreError` if the snapshot is damaged and `InvariantViolation` if the blocks
+    contradict what this validator signed.
+    """
+    executor = _restore_executor(config.genesis, recovery)
+    replayed: deque[ExecutedBlock] = deque(maxlen=REPLAYED_KEPT_MAX)
+    for block in recovery.blocks:
+        executed = execute_block(config, executor, block)
+        replayed.append(executed)
+        on_replayed(executed)
+    head = executor.header
+    finalized = recovery.finalized_header or config.genesis.header
+    own_top, observer_reason = _find_own_top(config, recovery, head.cut)
+    return Recovered(
+        executor,
+        Anchor(head, finalized, recovery.finalization),
+        tuple(replayed),
+        own_top,
+        recovery.observer_reason or observer_reason,
+    )
+
+
+def execute_block(config: ReplicaConfig, executor: Executor, block: FinalizedBlock) -> ExecutedBlock:
+    """Check and execute one stored block at once."""
+    items = [item for batch in block.batches for item in decode_payload(batch.payload)]
+    checked = check_items(items, config.genesis.item_rules, config.verifier)
+    executor.begin(block.header, list(zip(items, checked, strict=True)))
+    executor.step(len(items))
+    return executor.finish()
+
+
+def _restore_executor(genesis: Genesis, recovery: Recovery) -> Executor:
+    if recovery.snapshot is None or recovery.snapshot_header is None:
+        return Executor(genesis)
+    return Executor.restore(genesis, recovery.snapshot, recovery.snapshot_header)
+
+
+def _find_own_top(config: ReplicaConfig, recovery: Recovery, cut: tuple[Tip, ...]) -> tuple[Tip | None, str | None]:
+    """Return the newest own batch, and why this node must not sign if a signed one is lost. # L1 D1"""
+    if config.index is None:
+        return None, None
+    tips = {batch.header.position: batch.digest for batch in recovery.batches if batch.header.lane == config.index}
+    signed = {record.number: record.digest for record in recovery.votes if record.kind is RecordKind.OWN_BATCH}
+    for position in sorted(signed):
+        if position > cut[config.index].position and tips.get(position) != signed[position]:
+            return None, f"own batch {position} was signed but is not in the store"
+    if not tips:
+        return None, None
+    top = max(tips)
+    return (Tip(top, tips[top]), None) if top > cut[config.index].position else (None, None)

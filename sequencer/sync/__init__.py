@@ -1,0 +1,4 @@
+"""Catch up without trusting the peer.
+
+catch_up   when to ask whom for finalized blocks, and what an answer must prove
+"""

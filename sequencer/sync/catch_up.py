@@ -1,0 +1,140 @@
+"""Ask a peer for finalized blocks by height when the ordinary way falls behind. # R2
+
+An answer is taken only whole: headers that link to the newest delivered block, a finalization
+of the last one, and exactly the batches that the cuts name. The commitment certificate that
+comes along is compared after execution.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sequencer.crypto.signatures import Verifier
+from sequencer.errors import PeerError
+from sequencer.types.block import BlockHeader, FinalizedBlock
+from sequencer.types.committee import Committee
+from sequencer.types.effects import Send
+from sequencer.types.messages import SYNC_BLOCKS_MAX, Sync, SyncBlocks
+from sequencer.types.primitives import Digest, Height, Instant, ValidatorIndex
+from sequencer.types.vote import VoteKind
+
+BEHIND_HEIGHTS_MIN = 8
+"""A peer that has finalized this much more than is delivered here is asked at once."""
+BLOCKED_MS_MIN = 1_000
+"""Delivery or finality that waits this long for missing data asks a peer."""
+ANSWER_MS_MAX = 2_000
+"""An answer that takes longer is given up; the next peer is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    peer: ValidatorIndex
+    from_height: Height
+    until_ms: int
+
+
+class CatchUp:
+    """One request at a time, to peers in turn."""
+
+    def __init__(self, chain_id: Digest, committee: Committee, verifier: Verifier) -> None:
+        self._chain_id = chain_id
+        self._committee = committee
+        self._verifier = verifier
+        self._heights: dict[ValidatorIndex, Height] = {}
+        self._asked: _Asked | None = None
+        self._last_peer: ValidatorIndex = -1
+        self._retry_ms = 0
+        self.requests_sent = 0
+        """For the statistics."""
+
+    def on_peer_height(self, peer: ValidatorIndex, height: Height) -> None:
+        """A peer said how far it has finalized."""
+        self._heights[peer] = max(height, self._heights.get(peer, 0))
+
+    def on_disconnected(self, peer: ValidatorIndex) -> None:
+        """Ask nobody who is not there."""
+        self._heights.pop(peer, None)
+        if self._asked is not None and self._asked.peer == peer:
+            self._asked = None
+
+    def poll(self, delivered: Height, blocked_since_ms: int | None, now: Instant) -> Send | None:
+        """Return the next request if one is due.
+
+        `blocked_since_ms`: since when finalized blocks cannot be delivered for lack of data.
+        """
+        if self._asked is not None and now.mono_ms < self._asked.until_ms:
+            return None
+        self._asked = None
+        is_blocked = blocked_since_ms is not None and now.mono_ms - blocked_since_ms >= BLOCKED_MS_MIN
+        is_behind = max(self._heights.values(), default=0) >= delivered + BEHIND_HEIGHTS_MIN
+        if not (is_blocked or is_behind) or now.mono_ms < self._retry_ms:
+            return None
+        return self._ask(delivered, is_blocked, now)
+
+    def get_timer(self, blocked_since_ms: int | None) -> int | None:
+        """Return when `poll` may have something to do."""
+        times = [] if blocked_since_ms is None else [max(blocked_since_ms + BLOCKED_MS_MIN, self._retry_ms)]
+        if self._asked is not None:
+            return self._asked.until_ms
+        return min(times, default=None)
+
+    def verify_answer(self, peer: ValidatorIndex, answer: SyncBlocks, head: BlockHeader) -> tuple[FinalizedBlock, ...]:
+        """Return the blocks above `head` that the answer proves; raises `PeerError` if it proves nothing it says."""
+        if self._asked is None or self._asked.peer != peer:
+            return ()
+        self._asked = None
+        blocks = tuple(block for block in answer.blocks if block.header.height > head.height)
+        if not blocks:
+            self._heights[peer] = min(self._heights.get(peer, 0), head.height)
+            return ()
+        self._verify_links(blocks, head)
+        self._verify_finalization(blocks[-1])
+        _verify_batches(blocks, head)
+        return blocks
+
+    def _ask(self, delivered: Height, is_blocked: bool, now: Instant) -> Send | None:
+        able = [peer for peer, height in sorted(self._heights.items()) if is_blocked or height > delivered]
+        if not able:
+            return None
+        peer = next((peer for peer in able if peer > self._last_peer), able[0])
+        self._last_peer = peer
+        self._asked = _Asked(peer, delivered + 1, now.mono_ms + ANSWER_MS_MAX)
+        self._retry_ms = now.mono_ms + (BLOCKED_MS_MIN // 4 if is_blocked else 0)
+        self.requests_sent += 1
+        return Send(peer, Sync(delivered + 1, SYNC_BLOCKS_MAX))
+
+    def _verify_links(self, blocks: tuple[FinalizedBlock, ...], head: BlockHeader) -> None:
+        parent = head
+        for block in blocks:
+            header = block.header
+            if header.height != parent.height + 1 or header.parent_digest != parent.digest:
+                raise PeerError(f"synced block {header.height} does not link to block {parent.height}")
+            if header.epoch != self._committee.epoch or len(header.cut) != self._committee.size:
+                raise PeerError(f"synced block {header.height} is of another committee")
+            parent = header
+
+    def _verify_finalization(self, last: FinalizedBlock) -> None:
+        certificate = last.finalization
+        if certificate is None or certificate.kind is not VoteKind.FINALIZE:
+            raise PeerError(f"synced block {last.header.height} carries no finalization")
+        if certificate.digest != last.header.digest or certificate.view != last.header.view:
+            raise PeerError(f"the finalization of synced block {last.header.height} is of another block")
+        certificate.verify(self._chain_id, self._committee, self._verifier)
+
+
+def _verify_batches(blocks: tuple[FinalizedBlock, ...], head: BlockHeader) -> None:
+    """Every batch is one that its block's cut adds, and none is missing. # O2"""
+    before = head.cut
+    for block in blocks:
+        batches = {batch.digest: batch for batch in block.batches if batch.is_payload_intact}
+        named = 0
+        for lane, (tip, floor) in enumerate(zip(block.header.cut, before, strict=True)):
+            digest = tip.digest
+            for position in range(tip.position, floor.position, -1):
+                batch = batches.get(digest)
+                if batch is None or (batch.header.lane, batch.header.position) != (lane, position):
+                    raise PeerError(f"synced block {block.header.height} lacks batch {position} of lane {lane}")
+                named, digest = named + 1, batch.header.parent
+        if named != len(block.batches):
+            raise PeerError(f"synced block {block.header.height} carries batches that its cut does not add")
+        before = block.header.cut
