@@ -45,6 +45,8 @@ class Clients:
     ) -> None:
         self.bundles: dict[Digest, Bundle] = {}
         """Every well-formed bundle that was submitted, by id."""
+        self._markers: dict[str, set[Digest]] = {}
+        """Marker key → bundles that write it."""
         self._scheduler = scheduler
         self._rng = rng
         self._workload = workload
@@ -60,6 +62,12 @@ class Clients:
         self._nodes = nodes
         self._scheduler.call_at(START_US, self._submit_next)
         self._scheduler.call_at(START_US + RETRY_US, self._retry)
+
+    def get_marker(self, bundle_id: Digest) -> str | None:
+        """Return the key that each of the bundle's legs sets, unless another bundle writes it too."""
+        bundle = self.bundles.get(bundle_id)
+        marker = None if bundle is None else _find_marker(bundle)
+        return marker if marker is not None and len(self._markers[marker]) == 1 else None
 
     def check_end(self) -> None:
         """Demand that whatever could be admitted next was admitted. # I13"""
@@ -80,6 +88,7 @@ class Clients:
         checked = self._check(item)
         if isinstance(checked, SignedBundle):
             self.bundles[checked.id] = checked.bundle
+            self._markers.setdefault(_find_marker(checked.bundle), set()).add(checked.id)
             if self._is_lasting(checked.bundle):
                 self._waiting[checked.id] = (checked.bundle, item)
         self._submit(item)
@@ -106,3 +115,8 @@ class Clients:
     def _submit(self, item: bytes) -> None:
         self._request += 1
         self._nodes[self._rng.randrange(len(self._nodes))].submit(self._request, (item,))
+
+
+def _find_marker(bundle: Bundle) -> str:
+    """Return the key that the first operation of every leg of the workload sets."""
+    return str(bundle.legs[0].operations[0].arguments[0])

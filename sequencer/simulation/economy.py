@@ -6,17 +6,19 @@ import random
 from collections.abc import Iterator
 
 from sequencer.simulation.tokens import TokenScheme, TokenSigner
-from sequencer.simulation.workload import ASSETS, Workload
+from sequencer.simulation.workload import ASSETS, Mix, Workload
 from sequencer.types.genesis import Genesis, Rollup, RollupKind
 from sequencer.types.primitives import Address, RollupId, Signature
 
 ACCOUNTS = 8
 """Accounts that act; the last one has no deposit."""
 DEPOSIT = 10**9
-BALANCE = 10**6
+BALANCE = 10**9
 """Of every asset, on every rollup that knows balances."""
-RESERVE = 10**8
+RESERVE = 10**10
 """Of every asset, in the pool."""
+MIX = Mix(bundles=40, broken=10, aborting=8, hot=10)
+"""Few legs are made to abort: a bundle has several, and one is enough."""
 ROLLUPS = ((1, "alpha", "transfer"), (2, "beta", "amm"), (3, "gamma", "key_value"))
 
 
@@ -35,7 +37,7 @@ class Economy:
 
     def make_workload(self, genesis: Genesis, rng: random.Random) -> Workload:
         """Return the source of items for this economy."""
-        return Workload(genesis, self.accounts, self._sign, rng)
+        return Workload(genesis, self.accounts, self._sign, rng, MIX)
 
     def get_conserved(self) -> list[tuple[RollupId, str, tuple[str, ...], int]]:
         """Return (rollup, asset, keys, sum): what these keys hold together never changes. # A20"""

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sequencer.errors import SequencerError
-from sequencer.replica.replica import Replica, ReplicaConfig
+from sequencer.replica.configuration import ReplicaConfig
+from sequencer.replica.replica import Replica
 from sequencer.simulation.network import Network
 from sequencer.simulation.observer import Observer
 from sequencer.simulation.scheduler import MILLISECOND, Scheduler

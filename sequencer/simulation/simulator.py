@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from sequencer.crypto.signatures import SCHEME
-from sequencer.replica.replica import ReplicaConfig
+from sequencer.replica.configuration import ReplicaConfig
 from sequencer.simulation.checkers.agreement import CertificateChecker, PrefixChecker
 from sequencer.simulation.checkers.availability import AvailabilityChecker, HaveChecker, VoteAvailabilityChecker
 from sequencer.simulation.checkers.execution import AtomicityChecker, ExecutionChecker
@@ -104,7 +104,7 @@ class Simulation:
         clients_rng = random.Random(f"{self.seed}/clients")
         self.clients = Clients(self.scheduler, clients_rng, workload, ledger, self._check_item, reference)
         self.execution = ExecutionChecker(ledger, reference, self._check_item)
-        self.atomicity = AtomicityChecker(ledger, economy, self.clients.bundles, self.execution.counts)
+        self.atomicity = AtomicityChecker(ledger, economy, self.clients, self.execution.counts)
         for observer in (
             self.recorder,
             ledger,

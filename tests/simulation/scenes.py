@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from sequencer.replica.replica import ReplicaConfig
+from sequencer.replica.configuration import ReplicaConfig
 
 from sequencer.crypto.hashing import ZERO_DIGEST
 from sequencer.crypto.signatures import SCHEME

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from sequencer.simulation.checkers.ledger import Ledger
+from sequencer.simulation.clients import Clients
 from sequencer.simulation.economy import Economy
 from sequencer.simulation.observer import Observer
 from sequencer.simulation.reference import ReferenceInterpreter
-from sequencer.simulation.workload import make_marker_key
 from sequencer.types.batch import decode_payload
 from sequencer.types.block import FinalizedBlock
-from sequencer.types.bundle import Bundle
 from sequencer.types.commitment import CommitmentCertificate
 from sequencer.types.executed import ExecutedBlock
 from sequencer.types.item import CheckedItem
@@ -96,12 +95,10 @@ class ExecutionChecker(Observer):
 class AtomicityChecker(Observer):
     """A bundle marks all its rollups or none, and no asset is made or lost. # A11 A17 A20"""
 
-    def __init__(
-        self, ledger: Ledger, economy: Economy, bundles: Mapping[Digest, Bundle], counts: Counter[str]
-    ) -> None:
+    def __init__(self, ledger: Ledger, economy: Economy, clients: Clients, counts: Counter[str]) -> None:
         self._ledger = ledger
         self._conserved = economy.get_conserved()
-        self._bundles = bundles
+        self._clients = clients
         self._counts = counts
         self._height = 0
         self._deposits = sum(amount for _, amount in ledger.genesis.deposits)
@@ -119,18 +116,18 @@ class AtomicityChecker(Observer):
 
     def _count_bundles(self, block: ExecutedBlock) -> None:
         for result in block.results:
-            bundle = self._bundles.get(result.item_id)
+            bundle = self._clients.bundles.get(result.item_id)
             if result.status is not Status.INADMISSIBLE and bundle is not None and len(bundle.legs) > 1:
                 name = "bundles_committed" if result.status is Status.COMMIT else "bundles_aborted"
                 self._counts[name] += 1
 
     def _check_results(self, node: int, executor: Executor, block: ExecutedBlock) -> None:
         for result in block.results:
-            bundle = self._bundles.get(result.item_id)
-            if result.status is Status.INADMISSIBLE or bundle is None:
+            marker = self._clients.get_marker(result.item_id)
+            if result.status is Status.INADMISSIBLE or marker is None:
                 continue
-            marker = make_marker_key(bundle)
-            marked = [executor.get_state_value(rollup, marker) is not None for rollup in bundle.rollups]
+            rollups = self._clients.bundles[result.item_id].rollups
+            marked = [executor.get_state_value(rollup, marker) is not None for rollup in rollups]
             if marked != [result.status is Status.COMMIT] * len(marked):
                 self._ledger.report("A11", executor.height, node, f"{result.status.name} with markers {marked}")
 
