@@ -45,6 +45,7 @@ class FrameKind(enum.IntEnum):
     """What a frame holds; 1..6 are `RecordKind`."""
 
     MARK = 16
+    HEADER = 17
     BATCH = 32
     BLOCK = 33
     EXECUTED = 34
@@ -118,7 +119,8 @@ def decode_vote_record(frame: Frame) -> VoteRecord:
 def encode_mark(mark: FinalizedMark) -> bytes:
     """Return the frame that opens a segment of the vote log."""
     certificate = None if mark.finalization is None else mark.finalization.to_value()
-    return encode_frame(FrameKind.MARK, encode((mark.epoch, mark.view, mark.height, mark.digest, certificate)))
+    header = None if mark.header is None else mark.header.to_value()
+    return encode_frame(FrameKind.MARK, encode((mark.epoch, mark.view, mark.height, mark.digest, certificate, header)))
 
 
 def decode_mark(frame: Frame) -> FinalizedMark:
@@ -132,9 +134,20 @@ def decode_mark(frame: Frame) -> FinalizedMark:
         read.uint("height"),
         read.digest("digest"),
         read.optional("finalization", Certificate.from_value),
+        read.optional("header", BlockHeader.from_value),
     )
     read.finish()
     return mark
+
+
+def encode_header(header: BlockHeader) -> bytes:
+    """Return the frame of a header that is logged with a vote."""
+    return encode_frame(FrameKind.HEADER, encode(header.to_value()))
+
+
+def decode_header(frame: Frame) -> BlockHeader:
+    """Read a header; raises `DecodeError`."""
+    return BlockHeader.from_value(decode(frame.body, "header"), "header")
 
 
 class LogPosition(NamedTuple):

@@ -123,6 +123,7 @@ class NodeStore:
             batches=self.reader.get_unplaced_batches(),
             commitment=self.reader.get_newest_certificate(2**62),
             observer_reason=self._observer_reason,
+            headers=self._get_headers(0 if finalization is None else finalization.view),
         )
 
     def _drop_unconnected(self, base: Height) -> Height:
@@ -135,7 +136,7 @@ class NodeStore:
         return top
 
     def _find_finalization(self) -> tuple[Certificate | None, BlockHeader | None]:
-        """Return the newest F certificate of block store and vote log, with its header if that is stored."""
+        """Return the newest F certificate of block store and vote log, with its header."""
         found: tuple[Certificate | None, BlockHeader | None] = (None, None)
         for height in self.reader.get_finalized_heights():
             stored = self.reader.get_stored_block(height)
@@ -144,7 +145,7 @@ class NodeStore:
                 break
         mark = None if self._vote_log is None else self._vote_log.mark
         if mark is not None and mark.view > (0 if found[0] is None else found[0].view):
-            return mark.finalization, None
+            return mark.finalization, mark.header
         return found
 
     def _get_votes(self, finalized_view: View) -> tuple[VoteRecord, ...]:
@@ -152,6 +153,10 @@ class NodeStore:
             return ()
         floor = max(finalized_view, self._vote_log.mark.view)
         return tuple(r for r in self._vote_log.records if r.kind not in VIEW_KINDS or r.number > floor)
+
+    def _get_headers(self, finalized_view: View) -> tuple[BlockHeader, ...]:
+        headers = () if self._vote_log is None else self._vote_log.headers
+        return tuple(header for header in headers if header.view > finalized_view)
 
     def perform(self, effects: Sequence[StoreEffect]) -> None:
         """Write all effects; returns when every Persist among them is durable."""
@@ -172,8 +177,8 @@ class NodeStore:
 
     def _append(self, effect: StoreEffect) -> None:
         match effect:
-            case PersistVote(record):
-                self._append_vote(record)
+            case PersistVote(record, named):
+                self._append_vote(record, named)
             case PersistBatch(batch):
                 self._blocks.append_batch(batch)
             case PersistBlock(block):
@@ -183,10 +188,10 @@ class NodeStore:
             case StoreCommitmentCertificate(certificate):
                 self._blocks.append_certificate(certificate)
 
-    def _append_vote(self, record: VoteRecord) -> None:
+    def _append_vote(self, record: VoteRecord, header: BlockHeader | None) -> None:
         if self._vote_log is None:
             raise InvariantViolation(f"{record.kind.name} {record.number} without a vote log: this node must not sign")
-        self._vote_log.append(record)
+        self._vote_log.append(record, header)
 
     def _append_block(self, block: FinalizedBlock) -> None:
         position = LogPosition(0, 0) if self._vote_log is None else self._vote_log.position
@@ -195,7 +200,7 @@ class NodeStore:
         self._top_height = max(self._top_height, header.height)
         if _is_own_finalization(block.finalization, header.digest):
             self._newest_mark = FinalizedMark(
-                header.epoch, header.view, header.height, header.digest, block.finalization
+                header.epoch, header.view, header.height, header.digest, block.finalization, header
             )
 
     def _prune(self) -> None:

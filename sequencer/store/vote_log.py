@@ -3,7 +3,7 @@
 Promises: a record is durable once `sync` has returned; a record at or below the mark's view,
 or one that contradicts another, is refused as a broken invariant before it is written. A
 segment appears under its name only when it is whole, and the one before goes only after
-that, so a crash at any moment leaves all that still matters. Records per segment ≤ 4,096 plus
+that, so a crash at any moment leaves all that still matters. Entries per segment ≤ 4,096 plus
 those carried over.
 """
 
@@ -16,14 +16,18 @@ from typing import NamedTuple
 from sequencer.errors import DecodeError, InvariantViolation, StoreError
 from sequencer.store.disk import AppendFile, Disk, naming_failure, remove_file
 from sequencer.store.encoding import (
+    FrameKind,
     LogPosition,
+    decode_header,
     decode_mark,
     decode_vote_record,
+    encode_header,
     encode_mark,
     encode_vote_record,
     has_vote_frame_after,
     scan_frames,
 )
+from sequencer.types.block import BlockHeader
 from sequencer.types.primitives import Digest
 from sequencer.types.records import FinalizedMark, RecordKind, VoteRecord
 
@@ -44,6 +48,7 @@ class SegmentContent(NamedTuple):
 
     mark: FinalizedMark
     records: tuple[VoteRecord, ...]
+    headers: tuple[BlockHeader, ...]
     good_bytes: int
     """Bytes up to the torn tail, or all of them."""
 
@@ -58,6 +63,7 @@ class VoteLog:
         self._directory = directory
         self._disk = disk
         self._known = {_get_key(record): record for record in content.records}
+        self._headers = {header.digest: header for header in content.headers}
         self._buffer: list[bytes] = []
         self._fresh_count = 0
         self._file = AppendFile(get_segment_path(directory, number), disk)
@@ -69,13 +75,21 @@ class VoteLog:
         """All records that the log holds, in the order of their writing."""
         return tuple(self._known.values())
 
-    def append(self, record: VoteRecord) -> None:
-        """Take in a record; it is durable after the next `sync`. The same record again is written once."""
+    @property
+    def headers(self) -> tuple[BlockHeader, ...]:
+        """All headers that were logged with records, in the order of their writing."""
+        return tuple(self._headers.values())
+
+    def append(self, record: VoteRecord, header: BlockHeader | None = None) -> None:
+        """Take in a record, with the header that it names; durable after the next `sync`. Repeats are written once."""
         if record.kind in VIEW_KINDS and record.number <= self.mark.view:
             raise InvariantViolation(f"{record.kind.name} of view {record.number} at or below {self.mark.view}")
         if self._known.get(_get_key(record)) == record:
             return
         self._refuse_contradiction(record)
+        if header is not None and header.digest not in self._headers:
+            self._headers[header.digest] = header
+            self._buffer.append(encode_header(header))
         self._known[_get_key(record)] = record
         self._buffer.append(encode_vote_record(record))
 
@@ -102,8 +116,9 @@ class VoteLog:
         if self._fresh_count < SEGMENT_RECORDS_MAX or self._buffer or mark.view <= self.mark.view:
             return
         carried = select_carried(self._known.values(), mark)
+        headers = [header for header in self._headers.values() if header.view >= mark.view]
         number = self.position.segment + 1
-        data = _encode_segment(mark, carried)
+        data = _encode_segment(mark, carried, headers)
         self._disk.replace(get_segment_path(self._directory, number), data)
         old = self._file
         self._file = AppendFile(get_segment_path(self._directory, number), self._disk)
@@ -111,6 +126,7 @@ class VoteLog:
         remove_file(old.path)
         self.mark, self.position, self._fresh_count = mark, LogPosition(number, len(data)), 0
         self._known = {_get_key(record): record for record in carried}
+        self._headers = {header.digest: header for header in headers}
 
     def close(self) -> None:
         """Close the file; what was not synced is lost."""
@@ -123,7 +139,7 @@ def create_vote_log(directory: Path, mark: FinalizedMark, disk: Disk) -> None:
         directory.mkdir(parents=True, exist_ok=True)
     if _list_segments(directory):
         raise StoreError(f"{directory} already holds a vote log")
-    disk.replace(get_segment_path(directory, 1), _encode_segment(mark, ()))
+    disk.replace(get_segment_path(directory, 1), _encode_segment(mark, (), ()))
 
 
 def open_vote_log(directory: Path, disk: Disk) -> VoteLog:
@@ -160,8 +176,9 @@ def read_segment(path: Path) -> SegmentContent:
     if good_bytes < len(data) and has_vote_frame_after(data, good_bytes):
         raise VoteLogUnusable(f"vote log {path.name} is damaged at byte {good_bytes}, before its tail")
     try:
-        records = tuple(decode_vote_record(frame) for frame in frames[1:])
-        return SegmentContent(decode_mark(frames[0]), records, good_bytes)
+        headers = tuple(decode_header(frame) for frame in frames[1:] if frame.kind == FrameKind.HEADER)
+        records = tuple(decode_vote_record(frame) for frame in frames[1:] if frame.kind != FrameKind.HEADER)
+        return SegmentContent(decode_mark(frames[0]), records, headers, good_bytes)
     except DecodeError as error:
         raise VoteLogUnusable(f"vote log {path.name} holds what it must not: {error}") from error
 
@@ -186,8 +203,9 @@ def _get_key(record: VoteRecord) -> tuple[RecordKind, int, int]:
     return (record.kind, record.epoch, record.number)
 
 
-def _encode_segment(mark: FinalizedMark, records: Sequence[VoteRecord]) -> bytes:
-    return encode_mark(mark) + b"".join(encode_vote_record(record) for record in records)
+def _encode_segment(mark: FinalizedMark, records: Sequence[VoteRecord], headers: Sequence[BlockHeader]) -> bytes:
+    frames = [encode_mark(mark), *map(encode_header, headers), *map(encode_vote_record, records)]
+    return b"".join(frames)
 
 
 def _list_segments(directory: Path) -> list[tuple[int, Path]]:

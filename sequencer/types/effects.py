@@ -40,6 +40,9 @@ class PersistVote:
     """Append to the vote log and make durable. # V10 V11 V12"""
 
     record: VoteRecord
+    header: BlockHeader | None = None
+    """With PROPOSAL and NOTARIZE: the header that the record names. Whoever certifies a block again
+    after all validators restarted must still find its header with one of the voters. # R1"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,8 @@ class Recovery:
     """Newest commitment certificate."""
     observer_reason: str | None
     """Why this node must not sign (log missing or damaged); None for a validator in order. # D1"""
+    headers: tuple[BlockHeader, ...] = ()
+    """Headers that were logged with votes above the finalized view, in the order of writing. # R1"""
 
 
 EMPTY_RECOVERY = Recovery(None, None, (), None, None, (), (), None, None)
@@ -72,3 +74,5 @@ class FinalizedMark:
     height: Height
     digest: Digest
     finalization: Certificate | None
+    header: BlockHeader | None = None
+    """Header that `digest` names; None at genesis."""
