@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read our output went away
         return ExitStatus.FAILED
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 # the edge: tells expected errors, re-raises bugs
+    except (Exception, BaseExceptionGroup, KeyboardInterrupt) as error:  # noqa: BLE001 # the edge: tells expected errors, re-raises bugs
         return report_error(error, getattr(options, "json", False))
 
 

@@ -82,6 +82,7 @@ def make_failing_command(error: BaseException) -> ModuleType:
         (ConnectionRefusedError("nobody listens"), 2),
         (KeyboardInterrupt(), 2),
         (VerificationError("signature 3 is wrong"), 1),
+        (BaseExceptionGroup("nursery", [KeyboardInterrupt()]), 2),
         (BaseExceptionGroup("nursery", [ExceptionGroup("inner", [LocalError("port 1 is used")])]), 2),
     ],
 )
