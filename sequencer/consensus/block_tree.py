@@ -86,3 +86,13 @@ class BlockTree:
             return
         for digest in [digest for digest, header in self._open.items() if header.view <= finalized_view]:
             del self._open[digest]
+
+
+def take_linked(headers: tuple[BlockHeader, ...]) -> tuple[BlockHeader, ...]:
+    """Return the headers from the first on as far as each is the parent of the one before."""
+    linked = [headers[0]]
+    for header in headers[1:]:
+        if header.digest != linked[-1].parent_digest:
+            break
+        linked.append(header)
+    return tuple(linked)

@@ -7,52 +7,31 @@ once, by height. A peer's wrong message raises `PeerError` and changes nothing t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 from sequencer.consensus import voting_rules as rules
 from sequencer.consensus.availability import Availability
-from sequencer.consensus.block_tree import BlockTree
-from sequencer.consensus.forwarding import Forwarding
+from sequencer.consensus.block_tree import take_linked
+from sequencer.consensus.finality import Anchor, Finality, FinalizedHeader
+from sequencer.consensus.forwarding import Forwarding, collect_hello_certificates
 from sequencer.consensus.header_fetch import HeaderFetch
 from sequencer.consensus.own_votes import OwnVotes, attach_entry
-from sequencer.consensus.proposer import Parent, choose_parent, compute_proposal_time
-from sequencer.consensus.timeouts import ADVANCE_FACTOR, PROPOSAL_FACTOR, compute_view_timeout
-from sequencer.consensus.view_record import ViewRecord
+from sequencer.consensus.proposer import Parent, choose_parent, compute_proposal_time, make_header
+from sequencer.consensus.timeouts import ADVANCE_FACTOR
+from sequencer.consensus.view_clock import make_view_clock
+from sequencer.consensus.view_record import ViewRecord, find_contradiction
 from sequencer.crypto.hashing import ZERO_DIGEST
 from sequencer.crypto.signatures import Verifier
 from sequencer.errors import PeerError
 from sequencer.types.block import BlockHeader
 from sequencer.types.committee import Committee
 from sequencer.types.effects import BanPeer, Broadcast, Effect, RaiseAlarm, Send
-from sequencer.types.messages import HELLO_CERTIFICATES_MAX, HELLO_VOTES_MAX, BlockHeaders, GetBlocks
+from sequencer.types.messages import BlockHeaders, GetBlocks
 from sequencer.types.parameters import Parameters
-from sequencer.types.primitives import Cut, Digest, Instant, ValidatorIndex, View
+from sequencer.types.primitives import Digest, Instant, ValidatorIndex, View
 from sequencer.types.records import RecordKind
-from sequencer.types.signing import SignatureKind, compute_signing_bytes
 from sequencer.types.vote import Certificate, Proposal, Vote, VoteKind
 
 FUTURE_VIEWS_MAX = 16
 """Votes and proposals are kept for views up to this far ahead; a certificate may lead further."""
-
-
-@dataclass(frozen=True, slots=True)
-class Anchor:
-    """Where a replica stands when it starts. # R1"""
-
-    head: BlockHeader
-    """Newest block that is executed already."""
-    finalized: BlockHeader
-    """Newest block known to be finalized with its certificate; the head or another."""
-    finalization: Certificate | None
-    """F of `finalized`; None at genesis."""
-
-
-@dataclass(frozen=True, slots=True)
-class FinalizedHeader:
-    """A finalized header, with its own F certificate if one is held."""
-
-    header: BlockHeader
-    finalization: Certificate | None
 
 
 class Consensus:
@@ -76,16 +55,12 @@ class Consensus:
         self._own_votes = own_votes
         self._verifier = verifier
         self._availability = availability
-        self._tree = BlockTree(anchor.head)
-        self._tree.add(anchor.finalized)
+        self._finality = Finality(anchor)
+        self._tree = self._finality.tree
         self._fetch = HeaderFetch(parameters.fetch_retry_ms)
         self._forwarding = Forwarding()
         self._records: dict[View, ViewRecord] = {}
         self._effects: list[Effect] = []
-        self._finalized: list[FinalizedHeader] = []
-        self.finalized_view: View = anchor.finalized.view
-        self.finalized_digest: Digest = anchor.finalized.digest
-        self.finalization = anchor.finalization
         self.view: View = max(self.finalized_view + 1, own_votes.highest_view)
         self.is_cut_frozen = False
         """Set by the replica: propose no batches (safe halt, or delivery lags). # O1"""
@@ -94,12 +69,7 @@ class Consensus:
         self.views_nullified = 0
         """Nullifications seen; for the statistics."""
         self._entry: Certificate | None = None
-        self._entered_ms = 0
-        self._work_since_ms: int | None = None
-        self._propose_ms: int | None = None
-        self._retest_ms: int | None = None
-        self._retry_ms: int | None = None
-        self._forward_ms: int | None = None
+        self._clock = make_view_clock(self.view, self.finalized_view, committee, parameters, 0)
 
     # --- what the replica reads ---------------------------------------------------------
 
@@ -111,7 +81,22 @@ class Consensus:
     @property
     def is_finalized_connected(self) -> bool:
         """Tell whether the newest finalized block and all its ancestors were handed out."""
-        return self.finalized_digest == self._tree.head.digest or self._tree.head.view > self.finalized_view
+        return self._finality.is_connected
+
+    @property
+    def finalized_view(self) -> View:
+        """Newest view known to be finalized."""
+        return self._finality.view
+
+    @property
+    def finalized_digest(self) -> Digest:
+        """Block of the newest finalized view."""
+        return self._finality.digest
+
+    @property
+    def finalization(self) -> Certificate | None:
+        """F certificate of the newest finalized view; None at genesis."""
+        return self._finality.certificate
 
     def take_effects(self) -> list[Effect]:
         """Return what is to be done, once."""
@@ -120,38 +105,23 @@ class Consensus:
 
     def take_finalized(self) -> list[FinalizedHeader]:
         """Return newly finalized headers by height, once."""
-        finalized, self._finalized = self._finalized, []
-        return finalized
+        return self._finality.take()
 
     def get_timer(self) -> int | None:
         """Return the monotonic millisecond at which `on_timer` must be called."""
-        deadlines = [self._retest_ms, self._propose_ms, self._forward_ms, self._fetch.get_timer()]
+        clock = self._clock
+        deadlines = [clock.retest_ms, clock.propose_ms, clock.forward_ms, self._fetch.get_timer()]
         if self._own_votes.can_sign:
-            deadlines.append(self._retry_ms if self._retry_ms is not None else self._compute_deadline())
+            deadlines.append(clock.retry_ms if clock.retry_ms is not None else self._compute_deadline())
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def get_hello_certificates(self) -> tuple[Certificate, ...]:
         """Return F of the finalized view, then the newest N and Z above it, ascending. # F5"""
-        newest: list[Certificate] = []
-        for view in sorted(self._records, reverse=True):
-            for kind in (VoteKind.NOTARIZE, VoteKind.NULLIFY):
-                certificate = self._records[view].get_certificate(kind)
-                if view > self.finalized_view and certificate is not None:
-                    newest.append(certificate)
-        anchor = () if self.finalization is None else (self.finalization,)
-        return (*anchor, *reversed(newest[: HELLO_CERTIFICATES_MAX - 1]))
+        return collect_hello_certificates(self._records, self.finalized_view, self.finalization)
 
     def get_hello_votes(self) -> tuple[Vote, ...]:
         """Return the own logged votes above the finalized view. # F5"""
-        if not self._own_votes.can_sign:
-            return ()
-        votes = [
-            vote
-            for view in sorted(self._records)
-            if view > self.finalized_view
-            for vote in self._own_votes.resign(self._records[view])
-        ]
-        return tuple(votes[-HELLO_VOTES_MAX:])
+        return self._own_votes.collect_hello_votes(self._records, self.finalized_view)
 
     # --- events -------------------------------------------------------------------------
 
@@ -167,7 +137,7 @@ class Consensus:
                     record.add_vote(self._own_index, vote, is_verified=True)
         self._enter(self.view, None, now)
         if RecordKind.NULLIFY in self._get_record(self.view).own:
-            self._retry_ms = now.mono_ms + ADVANCE_FACTOR * self._compute_timeout()
+            self._clock.start_retry(now.mono_ms)
         self._settle(now)
 
     def on_proposal(self, peer: ValidatorIndex, proposal: Proposal, now: Instant) -> None:
@@ -179,7 +149,7 @@ class Consensus:
             return
         if peer != self._committee.get_leader(header.view):
             raise PeerError(f"validator {peer} proposed in view {header.view} of another leader")
-        self._verify_proposal(peer, proposal)
+        rules.verify_proposal(proposal, self._chain_id, self._committee, self._verifier)
         for certificate in proposal.justification:
             self._accept_certificate(certificate, now)
         self._keep_proposal(proposal, now)
@@ -188,7 +158,8 @@ class Consensus:
     def on_vote(self, peer: ValidatorIndex, vote: Vote, now: Instant) -> None:
         """A validator voted; its channel says who it is. # G4 C1 F3 F4"""
         self._verify_epoch(vote.epoch)
-        self._forwarding.note_view(peer, vote.view)
+        # Who finalizes a view holds its notarization, so it has moved on. # V12 C3
+        self._forwarding.note_view(peer, vote.view + (vote.kind is VoteKind.FINALIZE))
         if vote.entry is not None and vote.entry.view + 1 > self.view:
             self._accept_certificate(vote.entry, now)
         if vote.view < self.view and (vote.kind is VoteKind.NULLIFY or vote.is_resend):
@@ -217,7 +188,7 @@ class Consensus:
         """Headers came; only a chain that starts with a wanted digest is kept."""
         if not reply.headers or not self._fetch.is_wanted(reply.headers[0].digest):
             return
-        self.add_headers(_take_linked(reply.headers), now)
+        self.add_headers(take_linked(reply.headers), now)
 
     def add_headers(self, headers: tuple[BlockHeader, ...], now: Instant) -> None:
         """Keep headers that digests or certificates vouch for, and go on with them."""
@@ -234,11 +205,12 @@ class Consensus:
         """A time came: give the view up, say it again, forward, fetch. # T2 T3 T4 F1"""
         record = self._get_record(self.view)
         if self._own_votes.can_sign:
-            if self._retry_ms is not None and now.mono_ms >= self._retry_ms:
+            retry_ms = self._clock.retry_ms
+            if retry_ms is not None and now.mono_ms >= retry_ms:
                 self._repeat(record, now)
-            elif self._retry_ms is None and now.mono_ms >= self._compute_deadline():
+            elif retry_ms is None and now.mono_ms >= self._compute_deadline():
                 self._give_up(record, now)
-        if self._forward_ms is not None and now.mono_ms >= self._forward_ms:
+        if self._clock.forward_ms is not None and now.mono_ms >= self._clock.forward_ms:
             self._forward_entry()
         self._settle(now)
 
@@ -262,30 +234,27 @@ class Consensus:
         """Enter `view` by `entry`. # C3"""
         self.view = view
         self._entry = entry
-        self._entered_ms = now.mono_ms
-        self._work_since_ms = None
-        self._propose_ms = None
-        self._retest_ms = None
-        self._retry_ms = None
-        is_leader = self._committee.get_leader(view) == self._own_index
-        self._forward_ms = None if entry is None or is_leader else now.mono_ms + self._compute_timeout() // 2
+        self._clock = make_view_clock(view, self.finalized_view, self._committee, self._parameters, now.mono_ms)
+        if entry is not None and self._committee.get_leader(view) != self._own_index:
+            self._clock.forward_ms = now.mono_ms + self._clock.timeout_ms // 2
 
     def _note_work(self, now: Instant) -> None:
         """Remember since when a leader could have ordered something; timeouts run from there. # T2"""
-        if self._work_since_ms is not None or self._get_record(self.view).proposal is not None or self.is_cut_frozen:
+        is_proposed = self._get_record(self.view).proposal is not None
+        if self._clock.work_since_ms is not None or is_proposed or self.is_cut_frozen:
             return
         parent = self._choose_parent()
         header = None if parent is None else self._tree.get(parent.digest)
         cut = (header or self._tree.head).cut
         if self._availability.get_proposable_cut(cut, self._parameters.lane_advance_max, None) != cut:
-            self._work_since_ms = now.mono_ms
+            self._clock.work_since_ms = now.mono_ms
 
     # --- leading ------------------------------------------------------------------------
 
     def _try_propose(self, now: Instant) -> None:
         """Propose as soon as this leader may and its time has come. # P1 P2 P4 P5"""
         record = self._get_record(self.view)
-        self._propose_ms = None
+        self._clock.propose_ms = None
         if not self._may_propose(record):
             return
         parent = self._choose_parent()
@@ -299,9 +268,9 @@ class Consensus:
         if not self.is_cut_frozen:
             cut = self._availability.get_proposable_cut(cut, self._parameters.lane_advance_max, self._own_index)
         received_ms = self._get_record(parent.view).proposal_received_ms
-        due_ms = compute_proposal_time(cut != header.cut, received_ms, self._entered_ms, self._parameters)
+        due_ms = compute_proposal_time(cut != header.cut, received_ms, self._clock.entered_ms, self._parameters)
         if now.mono_ms < due_ms:
-            self._propose_ms = due_ms
+            self._clock.propose_ms = due_ms
             return
         self._propose(record, parent, make_header(header, cut, parent, self.view, now), now)
 
@@ -343,7 +312,7 @@ class Consensus:
     def _try_notarize(self, now: Instant) -> None:
         """Notarize the proposal of the current view iff all of V1-V9 hold. # V1 V10"""
         record = self._get_record(self.view)
-        self._retest_ms = None
+        self._clock.retest_ms = None
         if record.proposal is None or not self._own_votes.can_sign:
             return
         if not rules.may_notarize(record, self.view, self.finalized_view, self._own_votes.highest_view):
@@ -353,10 +322,10 @@ class Consensus:
         if isinstance(verdict, rules.Accept):
             self._cast(record, VoteKind.NOTARIZE, header.digest, now)
         elif isinstance(verdict, rules.Refuse):
-            if self._retry_ms is None:
+            if self._clock.retry_ms is None:
                 self._give_up(record, now)
         else:
-            self._retest_ms = verdict.retest_ms
+            self._clock.retest_ms = verdict.retest_ms
             self._fetch_batches(header, verdict.lanes, now)
 
     def _check_proposal(self, header: BlockHeader, now: Instant) -> rules.Verdict:
@@ -368,18 +337,7 @@ class Consensus:
         if parent is None:
             self._fetch.want(header.parent_digest, self._get_others(), now.mono_ms)
             return rules.Wait("header of the parent")  # V4
-        if header.height != parent.height + 1:
-            return rules.Refuse("V4")
-        if header.flags:
-            return rules.Refuse("V9")
-        for verdict in (
-            rules.check_cut(header.cut, parent.cut, self._parameters.lane_advance_max),
-            rules.check_time(header, parent, self._parameters.clock_drift_ms_max, now),
-            rules.check_availability(header.cut, parent.cut, self._availability),
-        ):
-            if not isinstance(verdict, rules.Accept):
-                return verdict
-        return rules.Accept()
+        return rules.check_against_parent(header, parent, self._parameters, self._availability, now)
 
     def _fetch_batches(self, header: BlockHeader, lanes: tuple[ValidatorIndex, ...], now: Instant) -> None:
         parent = self._tree.get(header.parent_digest)
@@ -401,7 +359,7 @@ class Consensus:
 
     def _give_up(self, record: ViewRecord, now: Instant) -> None:
         """Nullify the current view, or repeat the finalize that forbids it. # V11"""
-        self._retry_ms = now.mono_ms + ADVANCE_FACTOR * self._compute_timeout()
+        self._clock.start_retry(now.mono_ms)
         if rules.may_nullify(record, self.view, self.finalized_view, self._own_votes.highest_view):
             self._cast(record, VoteKind.NULLIFY, ZERO_DIGEST, now)
         else:
@@ -409,7 +367,7 @@ class Consensus:
 
     def _repeat(self, record: ViewRecord, now: Instant) -> None:
         """Send the vote that closes this view once more. # V11 T4"""
-        self._retry_ms = now.mono_ms + ADVANCE_FACTOR * self._compute_timeout()
+        self._clock.start_retry(now.mono_ms)
         for kind in (VoteKind.FINALIZE, VoteKind.NULLIFY):
             if RecordKind(kind) in record.own:
                 vote = self._own_votes.sign_vote(record.view, kind, record.own[RecordKind(kind)])
@@ -463,7 +421,7 @@ class Consensus:
     def _apply_certificate(self, certificate: Certificate, now: Instant) -> None:
         """Take in a verified certificate: vote, move on, finalize. # C3 C4"""
         record = self._get_record(certificate.view)
-        contradiction = _find_contradiction(record, certificate)
+        contradiction = find_contradiction(record, certificate)
         if contradiction is not None:
             self._stop_signing(contradiction)
             return
@@ -475,7 +433,7 @@ class Consensus:
         elif certificate.kind is VoteKind.NULLIFY:
             self.views_nullified += 1
         else:
-            self._on_finalized(certificate)
+            self._finality.advance(certificate)
         if certificate.view >= self.view:
             self._enter(certificate.view + 1, certificate, now)
 
@@ -488,29 +446,15 @@ class Consensus:
         if self._tree.get(certificate.digest) is None:
             self._fetch.want(certificate.digest, self._exclude_self(certificate.signers), now.mono_ms)
 
-    def _on_finalized(self, certificate: Certificate) -> None:
-        """The block of this view and all its ancestors are final. # C4"""
-        if certificate.view <= self.finalized_view:
-            return
-        self.finalized_view = certificate.view
-        self.finalized_digest = certificate.digest
-        self.finalization = certificate
-
     def _connect_finalized(self, now: Instant) -> None:
-        """Hand out the finalized chain once all its headers are held. # C4"""
-        if self.is_finalized_connected:
+        """Hand out the finalized chain once all its headers are held, and forget what is below it. # C4"""
+        if self._finality.is_connected:
             return
-        missing = self._tree.find_missing_ancestor(self.finalized_digest)
+        missing = self._finality.connect()
         if missing is not None:
             signers = self.finalization.signers if self.finalization else ()
             self._fetch.want(missing, self._exclude_self(signers), now.mono_ms)
             return
-        for header in self._tree.finalize(self.finalized_digest):
-            record = self._records.get(header.view)
-            self._finalized.append(
-                FinalizedHeader(header, record.get_certificate(VoteKind.FINALIZE) if record else None)
-            )
-        self._tree.prune(self.finalized_view)
         for view in [view for view in self._records if view < self.finalized_view]:
             del self._records[view]
 
@@ -525,7 +469,7 @@ class Consensus:
 
     def _forward_entry(self) -> None:
         """Tell the leader how we got here, unless it shows that it knows. # F1"""
-        self._forward_ms = None
+        self._clock.forward_ms = None
         leader = self._committee.get_leader(self.view)
         is_informed = self._forwarding.get_peer_view(leader) >= self.view
         if self._entry is not None and not is_informed and self._get_record(self.view).proposal is None:
@@ -548,75 +492,15 @@ class Consensus:
     def _get_record(self, view: View) -> ViewRecord:
         return self._records.setdefault(view, ViewRecord(view))
 
-    def _compute_timeout(self) -> int:
-        return compute_view_timeout(self.view, self.finalized_view, self._committee, self._parameters)
-
     def _compute_deadline(self) -> int:
-        """Return when the current view is given up: t_prop while nothing is proposed, else t_adv. # T2 T3"""
-        timeout_ms, idle_ms = self._compute_timeout(), self._parameters.idle_ms
-        is_idle = self._work_since_ms is None
-        advance_ms = self._entered_ms + ADVANCE_FACTOR * timeout_ms + (idle_ms if is_idle else 0)
-        if self._get_record(self.view).proposal is not None:
-            return advance_ms
-        latest_start_ms = self._entered_ms + idle_ms
-        start_ms = latest_start_ms if self._work_since_ms is None else min(self._work_since_ms, latest_start_ms)
-        return min(max(self._entered_ms, start_ms) + PROPOSAL_FACTOR * timeout_ms, advance_ms)
+        return self._clock.compute_deadline(self._get_record(self.view).proposal is not None)
 
     def _verify_epoch(self, epoch: int) -> None:
         if epoch != self._committee.epoch:
             raise PeerError(f"message is of epoch {epoch}, not {self._committee.epoch}")
-
-    def _verify_proposal(self, peer: ValidatorIndex, proposal: Proposal) -> None:
-        """V2: the leader's signature, and one cut entry per lane. # V2"""
-        header = proposal.header
-        if len(header.cut) != self._committee.size:
-            raise PeerError(f"proposal of view {header.view} has {len(header.cut)} cut entries")
-        message = compute_signing_bytes(
-            self._chain_id, header.epoch, SignatureKind.PROPOSAL, header.view, header.digest
-        )
-        if not self._verifier(self._committee.validators[peer].public_key, message, proposal.signature):
-            raise PeerError(f"proposal of view {header.view} has a wrong signature")
 
     def _get_others(self) -> tuple[ValidatorIndex, ...]:
         return self._exclude_self(tuple(range(self._committee.size)))
 
     def _exclude_self(self, peers: tuple[ValidatorIndex, ...]) -> tuple[ValidatorIndex, ...]:
         return tuple(peer for peer in peers if peer != self._own_index)
-
-
-def make_header(parent_header: BlockHeader, cut: Cut, parent: Parent, view: View, now: Instant) -> BlockHeader:
-    """Return the header of `view` on `parent` with `cut`; its time is above the parent's. # P5"""
-    return replace(
-        parent_header,
-        view=view,
-        height=parent_header.height + 1,
-        parent_view=parent.view,
-        parent_digest=parent.digest,
-        time_ms=max(parent_header.time_ms + 1, now.wall_ms),
-        cut=cut,
-    )
-
-
-def _find_contradiction(record: ViewRecord, certificate: Certificate) -> str | None:
-    """Name two certificates that cannot both exist with at most F faulty power. # C2 I2 I3 I4"""
-    notarization = record.get_certificate(VoteKind.NOTARIZE)
-    finalization = record.get_certificate(VoteKind.FINALIZE)
-    nullification = record.get_certificate(VoteKind.NULLIFY)
-    digests = {held.digest for held in (notarization, finalization) if held is not None}
-    if certificate.kind is VoteKind.NULLIFY:
-        return f"view {record.view} is finalized and nullified" if finalization is not None else None
-    if digests and certificate.digest not in digests:
-        return f"view {record.view} certifies two blocks"
-    if certificate.kind is VoteKind.FINALIZE and nullification is not None:
-        return f"view {record.view} is nullified and finalized"
-    return None
-
-
-def _take_linked(headers: tuple[BlockHeader, ...]) -> tuple[BlockHeader, ...]:
-    """Return the headers from the first on as far as each is the parent of the one before."""
-    linked = [headers[0]]
-    for header in headers[1:]:
-        if header.digest != linked[-1].parent_digest:
-            break
-        linked.append(header)
-    return tuple(linked)

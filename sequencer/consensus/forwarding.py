@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 
+from sequencer.consensus.view_record import ViewRecord
+from sequencer.types.messages import HELLO_CERTIFICATES_MAX
 from sequencer.types.primitives import ValidatorIndex, View
+from sequencer.types.vote import Certificate, VoteKind
 
 ANSWERS_REMEMBERED_MAX = 1_024
 """(peer, view) pairs whose last answer is remembered; the oldest goes first."""
@@ -42,3 +46,18 @@ class Forwarding:
         if len(self._answers) > ANSWERS_REMEMBERED_MAX:
             self._answers.popitem(last=False)
         return True
+
+
+def collect_hello_certificates(
+    records: Mapping[View, ViewRecord], finalized_view: View, finalization: Certificate | None
+) -> tuple[Certificate, ...]:
+    """Return F of the finalized view, then the newest N and Z above it, ascending. # F5"""
+    above = [
+        certificate
+        for view in sorted(records)
+        if view > finalized_view
+        for kind in (VoteKind.NULLIFY, VoteKind.NOTARIZE)
+        if (certificate := records[view].get_certificate(kind)) is not None
+    ]
+    anchor = () if finalization is None else (finalization,)
+    return (*anchor, *above[-(HELLO_CERTIFICATES_MAX - 1) :])

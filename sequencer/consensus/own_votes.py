@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sequencer.consensus.view_record import ViewRecord
 from sequencer.crypto.signatures import Signer
 from sequencer.types.block import BlockHeader
 from sequencer.types.effects import Effect, PersistVote
+from sequencer.types.messages import HELLO_VOTES_MAX
 from sequencer.types.primitives import Digest, Epoch, View
 from sequencer.types.records import RecordKind, VoteRecord
 from sequencer.types.signing import SignatureKind, compute_signing_bytes
@@ -64,6 +65,13 @@ class OwnVotes:
             for kind in _VOTE_KINDS
             if RecordKind(kind) in record.own
         ]
+
+    def collect_hello_votes(self, records: Mapping[View, ViewRecord], finalized_view: View) -> tuple[Vote, ...]:
+        """Return the newest own votes above the finalized view, ascending. # F5"""
+        if not self.can_sign:
+            return ()
+        views = sorted(view for view in records if view > finalized_view)
+        return tuple(vote for view in views for vote in self.resign(records[view]))[-HELLO_VOTES_MAX:]
 
     def _sign(self, kind: SignatureKind, view: View, digest: Digest) -> bytes:
         assert self._signer is not None  # callers ask can_sign first

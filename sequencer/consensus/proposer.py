@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sequencer.consensus.view_record import ViewRecord
+from sequencer.types.block import BlockHeader
 from sequencer.types.parameters import Parameters
-from sequencer.types.primitives import Digest, View
+from sequencer.types.primitives import Cut, Digest, Instant, View
 from sequencer.types.vote import Certificate, VoteKind
 
 
@@ -52,3 +53,16 @@ def compute_proposal_time(
     if is_cut_advanced:
         return max(entered_ms, parent_received_ms + parameters.pace_ms)
     return entered_ms + parameters.idle_ms
+
+
+def make_header(parent_header: BlockHeader, cut: Cut, parent: Parent, view: View, now: Instant) -> BlockHeader:
+    """Return the header of `view` on `parent` with `cut`; its time is above the parent's. # P5"""
+    return replace(
+        parent_header,
+        view=view,
+        height=parent_header.height + 1,
+        parent_view=parent.view,
+        parent_digest=parent.digest,
+        time_ms=max(parent_header.time_ms + 1, now.wall_ms),
+        cut=cut,
+    )

@@ -91,3 +91,18 @@ class ViewRecord:
         signers = tuple(sorted(ballots))
         signatures = tuple(ballots[signer].signature for signer in signers)
         return Certificate(kind, committee.epoch, self.view, digest, signers, signatures), tuple(wrong)
+
+
+def find_contradiction(record: ViewRecord, certificate: Certificate) -> str | None:
+    """Name two certificates that cannot both exist with at most F faulty power. # C2 I2 I3 I4"""
+    notarization = record.get_certificate(VoteKind.NOTARIZE)
+    finalization = record.get_certificate(VoteKind.FINALIZE)
+    nullification = record.get_certificate(VoteKind.NULLIFY)
+    digests = {held.digest for held in (notarization, finalization) if held is not None}
+    if certificate.kind is VoteKind.NULLIFY:
+        return f"view {record.view} is finalized and nullified" if finalization is not None else None
+    if digests and certificate.digest not in digests:
+        return f"view {record.view} certifies two blocks"
+    if certificate.kind is VoteKind.FINALIZE and nullification is not None:
+        return f"view {record.view} is nullified and finalized"
+    return None

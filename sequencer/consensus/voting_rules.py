@@ -11,10 +11,15 @@ from dataclasses import dataclass
 
 from sequencer.consensus.availability import Availability
 from sequencer.consensus.view_record import ViewRecord
+from sequencer.crypto.signatures import Verifier
+from sequencer.errors import PeerError
 from sequencer.types.block import BlockHeader
+from sequencer.types.committee import Committee
+from sequencer.types.parameters import Parameters
 from sequencer.types.primitives import Cut, Digest, Instant, ValidatorIndex, View
 from sequencer.types.records import RecordKind
-from sequencer.types.vote import VoteKind
+from sequencer.types.signing import SignatureKind, compute_signing_bytes
+from sequencer.types.vote import Proposal, VoteKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,17 @@ class Refuse:
 
 
 Verdict = Accept | Wait | Refuse
+
+
+def verify_proposal(proposal: Proposal, chain_id: Digest, committee: Committee, verifier: Verifier) -> None:
+    """V2: one cut entry per lane and the leader's signature; raises `PeerError`. # V2"""
+    header = proposal.header
+    if len(header.cut) != committee.size:
+        raise PeerError(f"proposal of view {header.view} has {len(header.cut)} cut entries")
+    message = compute_signing_bytes(chain_id, header.epoch, SignatureKind.PROPOSAL, header.view, header.digest)
+    leader = committee.validators[committee.get_leader(header.view)]
+    if not verifier(leader.public_key, message, proposal.signature):
+        raise PeerError(f"proposal of view {header.view} has a wrong signature")
 
 
 def may_notarize(record: ViewRecord, current_view: View, finalized_view: View, highest_logged_view: View) -> bool:
@@ -131,3 +147,21 @@ def check_availability(cut: Cut, parent: Cut, availability: Availability) -> Ver
         if tip.position > before.position and not availability.is_available(lane, tip, before)
     )
     return Wait("batches", lanes=missing) if missing else Accept()
+
+
+def check_against_parent(
+    header: BlockHeader, parent: BlockHeader, parameters: Parameters, availability: Availability, now: Instant
+) -> Verdict:
+    """V4-V9: apply each rule that needs the parent's header; the first that does not accept decides."""
+    if header.height != parent.height + 1:
+        return Refuse("V4")
+    if header.flags:
+        return Refuse("V9")
+    for verdict in (
+        check_cut(header.cut, parent.cut, parameters.lane_advance_max),
+        check_time(header, parent, parameters.clock_drift_ms_max, now),
+        check_availability(header.cut, parent.cut, availability),
+    ):
+        if not isinstance(verdict, Accept):
+            return verdict
+    return Accept()

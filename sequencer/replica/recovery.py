@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sequencer.consensus.core import Anchor
+from sequencer.consensus.finality import Anchor
 from sequencer.execution.executor import Executor
 from sequencer.replica.configuration import ReplicaConfig
 from sequencer.types.batch import decode_payload

@@ -1,0 +1,74 @@
+"""Follow finality: the newest finalized view, and the chain that is handed out because of it. # C4"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sequencer.consensus.block_tree import BlockTree
+from sequencer.types.block import BlockHeader
+from sequencer.types.primitives import Digest, View
+from sequencer.types.vote import Certificate
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """Where a replica stands when it starts. # R1"""
+
+    head: BlockHeader
+    """Newest block that is executed already."""
+    finalized: BlockHeader
+    """Newest block known to be finalized with its certificate; the head or another."""
+    finalization: Certificate | None
+    """F of `finalized`; None at genesis."""
+
+
+@dataclass(frozen=True, slots=True)
+class FinalizedHeader:
+    """A finalized header, with its own F certificate if one is held."""
+
+    header: BlockHeader
+    finalization: Certificate | None
+
+
+class Finality:
+    """What is final. A view's certificate counts at once; headers come out when their chain is held."""
+
+    def __init__(self, anchor: Anchor) -> None:
+        self.tree = BlockTree(anchor.head)
+        self.tree.add(anchor.finalized)
+        self.view: View = anchor.finalized.view
+        """fin_view: nothing is signed at or below it."""
+        self.digest: Digest = anchor.finalized.digest
+        self.certificate = anchor.finalization
+        self._recent = {} if anchor.finalization is None else {self.digest: anchor.finalization}
+        self._outbox: list[FinalizedHeader] = []
+
+    @property
+    def is_connected(self) -> bool:
+        """Tell whether the newest finalized block and all its ancestors were handed out."""
+        return self.digest == self.tree.head.digest or self.tree.head.view > self.view
+
+    def advance(self, certificate: Certificate) -> None:
+        """Take a verified F certificate; an older one changes nothing."""
+        if certificate.view <= self.view:
+            return
+        self.view = certificate.view
+        self.digest = certificate.digest
+        self.certificate = certificate
+        self._recent[certificate.digest] = certificate
+
+    def connect(self) -> Digest | None:
+        """Hand out the chain up to the finalized block, or return the digest of a header that is missing."""
+        missing = self.tree.find_missing_ancestor(self.digest)
+        if missing is not None:
+            return missing
+        for header in self.tree.finalize(self.digest):
+            self._outbox.append(FinalizedHeader(header, self._recent.get(header.digest)))
+        self._recent.clear()
+        self.tree.prune(self.view)
+        return None
+
+    def take(self) -> list[FinalizedHeader]:
+        """Return newly finalized headers by height, once."""
+        outbox, self._outbox = self._outbox, []
+        return outbox

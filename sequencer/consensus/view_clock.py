@@ -1,0 +1,53 @@
+"""Keep the times of the current view: when to propose, give up, repeat, forward. # T1-T4 F1 P4"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sequencer.consensus.timeouts import ADVANCE_FACTOR, PROPOSAL_FACTOR, compute_view_timeout
+from sequencer.types.committee import Committee
+from sequencer.types.parameters import Parameters
+from sequencer.types.primitives import View
+
+
+@dataclass(slots=True)
+class ViewClock:
+    """Monotonic milliseconds of one view; a new view gets a new clock."""
+
+    entered_ms: int
+    timeout_ms: int
+    """T(v). # T1"""
+    idle_ms: int
+    """T_IDLE."""
+    work_since_ms: int | None = None
+    """Since when a leader could have ordered something. # T2"""
+    propose_ms: int | None = None
+    """When this leader proposes. # P4"""
+    retest_ms: int | None = None
+    """When the passing of time alone may make the proposal votable. # V7"""
+    retry_ms: int | None = None
+    """When the vote that closes the view is sent again. # T4"""
+    forward_ms: int | None = None
+    """When the leader is told how this node got here. # F1"""
+
+    def start_retry(self, now_ms: int) -> None:
+        """Repeat the closing vote T_RETRY from now. # T4"""
+        self.retry_ms = now_ms + ADVANCE_FACTOR * self.timeout_ms
+
+    def compute_deadline(self, is_proposed: bool) -> int:
+        """Return when the view is given up: t_prop while nothing is proposed, else t_adv. # T2 T3"""
+        idle_ms = self.idle_ms if self.work_since_ms is None else 0
+        advance_ms = self.entered_ms + ADVANCE_FACTOR * self.timeout_ms + idle_ms
+        if is_proposed:
+            return advance_ms
+        latest_start_ms = self.entered_ms + self.idle_ms
+        start_ms = latest_start_ms if self.work_since_ms is None else min(self.work_since_ms, latest_start_ms)
+        return min(max(self.entered_ms, start_ms) + PROPOSAL_FACTOR * self.timeout_ms, advance_ms)
+
+
+def make_view_clock(
+    view: View, finalized_view: View, committee: Committee, parameters: Parameters, now_ms: int
+) -> ViewClock:
+    """Return the clock of a view that is entered now."""
+    timeout_ms = compute_view_timeout(view, finalized_view, committee, parameters)
+    return ViewClock(now_ms, timeout_ms, parameters.idle_ms)
