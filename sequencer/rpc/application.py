@@ -107,7 +107,9 @@ class Application:
         size = reserved = 0
         try:
             with trio.fail_after(self._limits.request_seconds_max):
-                async for chunk in request.stream():
+                is_last = False
+                while not is_last:
+                    chunk, is_last = await _receive(request)
                     size += len(chunk)
                     if size > self._limits.body_bytes_max:
                         raise RefusedError(413, f"the body has more than {self._limits.body_bytes_max} bytes")
@@ -165,6 +167,14 @@ class Application:
         ]
         streams = Metric("sequencer_rpc_streams", "gauge", "Open event streams.", self._streams.used)
         return (*calls, *errors, *refused, streams)
+
+
+async def _receive(request: Request) -> tuple[bytes, bool]:
+    """Return the next piece of the body, and whether it is the last."""
+    message = await request.receive()
+    if message["type"] != "http.request":
+        raise ClientDisconnect
+    return bytes(message.get("body", b"")), not message.get("more_body", False)
 
 
 def _find_illness(status: NodeStatus) -> str | None:

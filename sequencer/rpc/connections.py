@@ -2,7 +2,7 @@
 
 Hypercorn speaks HTTP; this keeps the table of connections. Three things it leaves open are
 closed here: the number of connections, a write to a client that does not read (hypercorn
-shields it from cancellation), and the choice of whom to drop when the table is full.
+shields it from cancellation), and HTTP/2 (its connections are never idle).
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from typing import TypeAlias, cast
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
+from hypercorn.protocol import ProtocolWrapper
+from hypercorn.protocol.h11 import H2CProtocolRequiredError, H2ProtocolAssumedError, H11Protocol
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import ASGIFramework, LifespanState
+from hypercorn.typing import ASGIFramework
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sequencer.rpc.limits import RpcLimits
@@ -61,6 +63,19 @@ class BoundedStream:
         await trio.lowlevel.cancel_shielded_checkpoint()
 
 
+class Http1Server(TCPServer):
+    """Hypercorn's connection without its switch to HTTP/2, which knows no idle limit."""
+
+    @property  # type: ignore[override] # an H11Protocol takes the same calls as its wrapper
+    def protocol(self) -> H11Protocol:
+        """What reads the bytes: HTTP/1.1, whatever the client asks for."""
+        return self._protocol
+
+    @protocol.setter
+    def protocol(self, wrapper: ProtocolWrapper) -> None:
+        self._protocol = cast(H11Protocol, wrapper.protocol)
+
+
 class Connections:
     """The open connections, those that were idle longest first."""
 
@@ -73,7 +88,7 @@ class Connections:
         self._idle: OrderedDict[ClientAddress, BoundedStream] = OrderedDict()
         self._busy: dict[ClientAddress, BoundedStream] = {}
         self.dropped = 0
-        """Connections closed or refused because the table was full."""
+        """Connections closed or refused because the table was full, or because they asked for HTTP/2."""
         self.broken = 0
         """Connections that an unexpected error ended."""
 
@@ -92,8 +107,7 @@ class Connections:
             return
         self._idle[client] = stream
         try:
-            state = LifespanState({})
-            await TCPServer(self._app, self._config, self._context, state, stream)  # type: ignore[arg-type] # duck-typed
+            await self._speak_http1(stream)
         except Exception:  # noqa: BLE001 # edge of one connection: counted, logged, closed; the others go on
             self.broken += 1
             _LOG.exception("connection ended by an unexpected error")
@@ -101,6 +115,12 @@ class Connections:
             self._idle.pop(client, None)
             self._busy.pop(client, None)
             stream.close()
+
+    async def _speak_http1(self, stream: BoundedStream) -> None:
+        try:
+            await Http1Server(self._app, self._config, self._context, {}, stream)  # type: ignore[arg-type] # duck-typed
+        except* (H2CProtocolRequiredError, H2ProtocolAssumedError):
+            self.dropped += 1
 
     def _make_room(self) -> bool:
         """Close the connection that was idle longest if the table is full; tell whether there is room."""

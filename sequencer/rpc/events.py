@@ -7,7 +7,7 @@ does not read at all is closed by the bound on a single write.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 
 import trio
 from starlette.requests import Request
@@ -31,7 +31,8 @@ class EventStream(StreamingResponse):
     """An endless answer; gives its place back when it ends, however it ends."""
 
     def __init__(self, queries: Queries, start: Height, give_back: Callable[[], None]) -> None:
-        super().__init__(make_events(queries, start), media_type="text/event-stream")
+        self._events = make_events(queries, start)
+        super().__init__(self._events, media_type="text/event-stream")
         self.headers["cache-control"] = "no-store"
         self._give_back = give_back
 
@@ -40,6 +41,7 @@ class EventStream(StreamingResponse):
             await super().__call__(scope, receive, send)
         finally:
             self._give_back()
+            await self._events.aclose()
 
 
 def read_start(request: Request) -> Height:
@@ -51,7 +53,7 @@ def read_start(request: Request) -> Height:
     return min(int(text) + (seen is not None), U64_MAX)
 
 
-async def make_events(queries: Queries, start: Height) -> AsyncIterator[str]:
+async def make_events(queries: Queries, start: Height) -> AsyncGenerator[str, None]:
     """Yield `block` events from `start` on, `certificate` events, comments; `pruned` where a gap cannot be helped."""
     name_rollup = make_rollup_namer(queries.genesis)
     height, certified, seen = max(start, 1), 0, 0
