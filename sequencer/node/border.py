@@ -8,9 +8,9 @@ channel, on which only catch-up travels. # G4
 from __future__ import annotations
 
 from collections import Counter
-from typing import Literal
 
 from p2p.network import GossipArrived, MessageArrived, Network, PeerDown, PeerUp, StrangerDown, StrangerUp
+from p2p.protocols import ChannelName
 from sequencer.errors import DecodeError
 from sequencer.node.event_log import EventLog
 from sequencer.node.followers import Followers
@@ -23,8 +23,6 @@ from sequencer.types.primitives import ValidatorIndex
 
 BAN_SECONDS = 60.0
 """How long a peer that broke the protocol is refused."""
-
-ChannelName = Literal["votes", "data", "open"]
 
 
 class Border:

@@ -21,6 +21,8 @@ from p2p.identity import compute_peer_id
 from sequencer.crypto.signatures import SEED_BYTES, Ed25519Signer
 from sequencer.errors import LocalError
 from sequencer.rpc.queries import DevelopmentAccount
+from sequencer.store.disk import Disk
+from sequencer.store.node_store import initialize_store
 from sequencer.types.genesis import Genesis
 
 SETTINGS_FILE = "node.json"
@@ -90,6 +92,8 @@ def write_home(
     if accounts is not None:
         entries = [{"name": account.name, "seed": account.seed.hex()} for account in accounts]
         _write_secret(path / ACCOUNTS_FILE, json.dumps(entries, indent=1) + "\n")
+    if keys.vote is not None:
+        initialize_store(path, genesis.header.digest, Disk())  # so that a missing vote log differs from a new one # D1
     write_settings(path, settings)
 
 

@@ -9,18 +9,21 @@ import trio
 from sequencer.node.border import Border
 from sequencer.node.event_log import EventLog
 from sequencer.node.gossip import Gossip
+from sequencer.types.commitment import Commitment
 from sequencer.types.executed import ExecutedBlock
 from sequencer.types.messages import Message
 from sequencer.types.outcome import Status
-from sequencer.types.primitives import Height, ValidatorIndex
+from sequencer.types.primitives import Digest, Height, ValidatorIndex
 
 
 class Reports:
     """What left the replica and is durable: the driver's outside."""
 
-    def __init__(self, border: Border, gossip: Gossip, event_log: EventLog, height: Height) -> None:
-        self.height = height
+    def __init__(self, border: Border, gossip: Gossip, event_log: EventLog, newest: Commitment) -> None:
+        self.height: Height = newest.height
         """Highest height that is finalized, executed and durable here."""
+        self.commitment: Digest = newest.digest
+        """What this node computed for that height."""
         self.news = 0
         """Blocks executed and certificates stored since start."""
         self._border = border
@@ -46,7 +49,9 @@ class Reports:
 
     def on_executed(self, block: ExecutedBlock) -> None:
         """Note a block that is executed and stored."""
-        self.height = max(self.height, block.header.height)
+        if block.header.height <= self.height:
+            return  # executed again at the start
+        self.height, self.commitment = block.header.height, block.commitment.digest
         self._tell()
         self._event_log.write("block", summarize(block))
         for result in block.results:

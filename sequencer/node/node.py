@@ -1,0 +1,207 @@
+"""Join store, replica, network and RPC into one running node.
+
+Promises: started when every port accepts connections; one process per home; when the disk or
+an invariant fails everything stops, and nothing that depended on it is sent; cancelling stops
+it clean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import trio
+
+from p2p.errors import ListenError
+from p2p.network import HostPeer, LocalHost, Network, NetworkConfiguration, RemotePeer
+from p2p.protocols import ChannelName
+from sequencer.crypto.signatures import Ed25519Signer, verify_ed25519
+from sequencer.errors import InvariantViolation, LocalError, StoreError
+from sequencer.node.border import Border
+from sequencer.node.clock import SystemClock
+from sequencer.node.driver import Driver
+from sequencer.node.event_log import EventLog
+from sequencer.node.followers import Followers
+from sequencer.node.gossip import Gossip
+from sequencer.node.home import Home, compute_peer_ids
+from sequencer.node.metrics import MetricsCollector
+from sequencer.node.queries import NodeQueries
+from sequencer.node.reports import Reports
+from sequencer.replica.configuration import ReplicaConfig
+from sequencer.replica.replica import Replica
+from sequencer.rpc.server import RpcAddress, serve_rpc
+from sequencer.store.disk import Disk, Durability, SyncFile, sync_data
+from sequencer.store.node_store import NodeStore, StoreOptions
+from sequencer.types.genesis import Genesis, GenesisValidator, HostAddress
+
+if TYPE_CHECKING:
+    from trio_typing import TaskStatus  # the type stubs of trio that libp2p brings lack trio.TaskStatus
+
+EVENT_LOG_FILE = "events.jsonl"
+FULL_NODE_ADDRESS = "/ip4/127.0.0.1/tcp/0"
+"""Where the open host of a full node listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAddresses:
+    """Where a started node can be reached."""
+
+    rpc: str
+    """URL."""
+    hosts: Mapping[ChannelName, str]
+    """Multiaddress of each libp2p host, by role."""
+
+
+class PortBusyError(LocalError):
+    """An address that the node must listen on is taken."""
+
+    reason = "port_busy"
+    """For programs that would try another port."""
+
+
+def make_libp2p_network(configuration: NetworkConfiguration) -> Network:
+    """Return the network of a real node; imports libp2p, which takes a second."""
+    from p2p.libp2p_network import Libp2pNetwork
+
+    return Libp2pNetwork(configuration)
+
+
+async def run_node(
+    home: Home,
+    *,
+    make_network: Callable[[NetworkConfiguration], Network] = make_libp2p_network,
+    sync_file: SyncFile = sync_data,
+    task_status: TaskStatus[NodeAddresses] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Run until cancelled; reports the addresses once all of them accept connections.
+
+    Raises `LocalError` if the home is in use, belongs to another network or a port is taken,
+    `StoreError` or `InvariantViolation` if the node had to stop.
+    """
+    index = find_own_index(home)
+    store = await trio.to_thread.run_sync(partial(_open_store, home, sync_file, is_validator=index is not None))
+    event_log = EventLog(home.path / EVENT_LOG_FILE)
+    try:
+        replica = await _load_replica(home, index, store)
+        network = make_network(make_network_configuration(home, index))
+        await _run_parts(home, store, replica, network, event_log, task_status)
+    except* (StoreError, InvariantViolation) as failures:
+        event_log.write("stopped", {"text": str(failures.exceptions[0])})
+        raise
+    finally:
+        event_log.close()
+        store.close()
+
+
+def _open_store(home: Home, sync_file: SyncFile, *, is_validator: bool) -> NodeStore:
+    disk = Disk(Durability(home.settings.durability), sync_file)
+    options = StoreOptions(retain_heights=home.genesis.parameters.retain_heights)
+    return NodeStore(home.path, disk, is_validator=is_validator, options=options)
+
+
+async def _load_replica(home: Home, index: int | None, store: NodeStore) -> Replica:
+    """Execute the stored blocks above the newest snapshot again, beside the loop so that signals are heard."""
+    config = ReplicaConfig(
+        home.genesis,
+        index,
+        None if index is None or home.keys.vote is None else Ed25519Signer(home.keys.vote),
+        verify_ed25519,
+        home.settings.is_lane_enabled,
+        home.settings.is_gossip_enabled,
+    )
+    return await trio.to_thread.run_sync(lambda: Replica(config, store.load()), cancellable=True)
+
+
+async def _run_parts(
+    home: Home,
+    store: NodeStore,
+    replica: Replica,
+    network: Network,
+    event_log: EventLog,
+    task_status: TaskStatus[NodeAddresses],
+) -> None:
+    genesis, settings = home.genesis, home.settings
+    gossip, followers = Gossip(network), Followers(network, store)
+    is_validator = home.keys.vote is not None
+    border = Border(
+        network, genesis, is_validator=is_validator, gossip=gossip, followers=followers, event_log=event_log
+    )
+    reports = Reports(border, gossip, event_log, replica.executor.commitment)
+    driver = Driver(replica, store, reports, SystemClock(), genesis.item_rules, verify_ed25519)
+    metrics = MetricsCollector(replica, driver, store, network, (border.counters, gossip.counters, followers.counters))
+    queries = NodeQueries(
+        settings.name,
+        genesis,
+        replica,
+        driver,
+        reports,
+        store.reader,
+        durability=settings.durability,
+        accounts=home.accounts,
+        get_metrics=metrics.collect,
+    )
+    host, _, port = settings.rpc.rpartition(":")
+    async with trio.open_nursery() as nursery:
+        await _start_network(nursery, network)
+        rpc_port = await nursery.start(partial(serve_rpc, queries, RpcAddress(host, int(port))))
+        for task in (partial(border.read, driver.inbox), gossip.run, followers.run, driver.run):
+            nursery.start_soon(task)
+        addresses = NodeAddresses(f"http://{host}:{rpc_port}", network.get_listen_addresses())
+        event_log.write("started", {"height": reports.height, "rpc": addresses.rpc})
+        task_status.started(addresses)
+
+
+async def _start_network(nursery: trio.Nursery, network: Network) -> None:
+    try:
+        await nursery.start(network.run)
+    except ListenError as error:
+        raise PortBusyError(str(error)) from error
+
+
+def find_own_index(home: Home) -> int | None:
+    """Return our place in the committee, None for a full node; raises `LocalError` if keys and genesis disagree."""
+    if home.keys.vote is None:
+        return None
+    index = home.genesis.committee.get_index(home.settings.name)
+    validator = home.genesis.validators[index]
+    if Ed25519Signer(home.keys.vote).public_key != validator.public_key:
+        raise LocalError(f"{home.path}: keys/vote.key is not the key that the genesis names for {validator.name}")
+    own_ids = compute_peer_ids(home.keys)
+    for role, host in (("votes", validator.votes), ("data", validator.data), ("open", validator.open)):
+        if own_ids.get(role) != host.peer_id:
+            raise LocalError(
+                f"{home.path}: keys/{role}.key is not the host that the genesis names for {validator.name}"
+            )
+    return index
+
+
+def make_network_configuration(home: Home, index: int | None) -> NetworkConfiguration:
+    """Return what the network must know: who we are, and the hosts of all other validators."""
+    genesis, keys, settings = home.genesis, home.keys, home.settings
+    own = None if index is None else genesis.validators[index]
+    return NetworkConfiguration(
+        name=settings.name,
+        network_id=genesis.chain_id,
+        open=LocalHost(keys.open, FULL_NODE_ADDRESS if own is None else own.open.address),
+        votes=None if own is None or keys.votes is None else LocalHost(keys.votes, own.votes.address),
+        data=None if own is None or keys.data is None else LocalHost(keys.data, own.data.address),
+        peers=tuple(_make_peer(validator) for validator in _get_others(genesis, index)),
+        open_peer_ids_allowed=frozenset(settings.peer_ids_allowed),
+        is_gossip_enabled=settings.is_gossip_enabled,
+    )
+
+
+def _get_others(genesis: Genesis, index: int | None) -> tuple[GenesisValidator, ...]:
+    return tuple(validator for place, validator in enumerate(genesis.validators) if place != index)
+
+
+def _make_peer(validator: GenesisValidator) -> RemotePeer:
+    return RemotePeer(
+        validator.name, _make_host(validator.votes), _make_host(validator.data), _make_host(validator.open)
+    )
+
+
+def _make_host(host: HostAddress) -> HostPeer:
+    return HostPeer(host.peer_id, host.address)

@@ -1,0 +1,74 @@
+"""Run one node as a process of its own: signals, standard input, memory settings and the exit status.
+
+Promises: SIGTERM, SIGINT, SIGHUP or a closed standard input (if watched) end it with status 0
+and no traceback; a disk or an invariant that failed ends it with one line and status 1.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+import trio
+
+from sequencer.errors import InvariantViolation, StoreError
+from sequencer.node.home import Home
+from sequencer.node.node import NodeAddresses, run_node
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+COLLECTOR_THRESHOLDS = (100_000, 50, 1_000)
+"""The state is a large tree of small objects that live long; the defaults would walk it all the time."""
+
+
+def run_process(home: Home, announce: Callable[[NodeAddresses], None], *, is_stdin_watched: bool) -> int:
+    """Run until told to stop and return the exit status; `announce` is called once the node listens.
+
+    Raises `LocalError` if the node cannot start.
+    """
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
+    try:
+        trio.run(_run, home, announce, is_stdin_watched)
+    except* (StoreError, InvariantViolation) as failures:
+        print(f"sequencer: {home.settings.name} stopped: {_find_first(failures)}", file=sys.stderr, flush=True)
+        return_code = 1
+    else:
+        return_code = 0
+    return return_code
+
+
+async def _run(home: Home, announce: Callable[[NodeAddresses], None], is_stdin_watched: bool) -> None:
+    async with trio.open_nursery() as nursery:
+        await nursery.start(_stop_on_signal, nursery.cancel_scope)
+        if is_stdin_watched:
+            nursery.start_soon(_stop_on_closed_stdin, nursery.cancel_scope)
+        addresses = await nursery.start(run_node, home)
+        gc.collect()
+        gc.freeze()
+        announce(addresses)
+
+
+async def _stop_on_signal(scope: trio.CancelScope, task_status: trio.TaskStatus = trio.TASK_STATUS_IGNORED) -> None:  # type: ignore[name-defined]  # the stubs that libp2p brings lack it
+    """Cancel at the first signal; end the process at the second, whatever it is doing."""
+    with trio.open_signal_receiver(*STOP_SIGNALS) as signals:
+        task_status.started()
+        async for _ in signals:
+            if scope.cancel_called:
+                os._exit(1)
+            scope.cancel()
+
+
+async def _stop_on_closed_stdin(scope: trio.CancelScope) -> None:
+    """Cancel when whoever holds the other end of standard input is gone."""
+    async with trio.lowlevel.FdStream(os.dup(sys.stdin.fileno())) as stdin:
+        while await stdin.receive_some():
+            pass
+    scope.cancel()
+
+
+def _find_first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,234 @@
+"""Answer the RPC server from the replica's executed state and the store.
+
+Promises: only `submit_items` changes anything; reads of the disk run in worker threads, two
+at a time; what the executor is asked, it is asked between two events, never half-way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import trio
+
+from sequencer.errors import LocalError
+from sequencer.execution.receipts import build_receipt
+from sequencer.node.driver import Driver, TooManyRequests
+from sequencer.node.reports import Reports
+from sequencer.rpc.queries import (
+    BLOCKS_PER_QUERY_MAX,
+    SEQUENCE_CHANNELS,
+    AccountState,
+    BlockRecord,
+    DevelopmentAccount,
+    HeightNotRetainedError,
+    Metric,
+    NodeStatus,
+    TransactionRecord,
+    UnavailableError,
+)
+from sequencer.state.claim import StateClaim
+from sequencer.types.batch import decode_payload
+from sequencer.types.outcome import Status
+from sequencer.types.receipt import CHAIN_LENGTH_MAX
+
+if TYPE_CHECKING:
+    from sequencer.execution.evaluation import Failure
+    from sequencer.replica.replica import Replica
+    from sequencer.store.block_reader import BlockReader
+    from sequencer.types.commitment import CommitmentCertificate
+    from sequencer.types.effects import Submission
+    from sequencer.types.executed import ExecutedBlock
+    from sequencer.types.genesis import Genesis
+    from sequencer.types.primitives import Address, Digest, Height, RollupId, StateValue
+
+READ_THREADS = 2
+"""Worker threads that read the store for clients."""
+HALT_REASON = "too many commitments lack a certificate: leaders propose empty blocks until one forms"
+
+_T = TypeVar("_T")
+
+
+class MetricsSource(Protocol):
+    """Who has numbers to show."""
+
+    def __call__(self) -> tuple[Metric, ...]: ...
+
+
+class NodeQueries:
+    """One node's answers. Keeps the promises of `rpc.queries.Queries`."""
+
+    def __init__(
+        self,
+        name: str,
+        genesis: Genesis,
+        replica: Replica,
+        driver: Driver,
+        reports: Reports,
+        reader: BlockReader,
+        *,
+        durability: str,
+        accounts: Sequence[DevelopmentAccount] | None,
+        get_metrics: MetricsSource,
+    ) -> None:
+        self._name = name
+        self._genesis = genesis
+        self._replica = replica
+        self._driver = driver
+        self._reports = reports
+        self._reader = reader
+        self._durability = durability
+        self._accounts = None if accounts is None else tuple(accounts)
+        self._get_metrics = get_metrics
+        self._limiter = trio.CapacityLimiter(READ_THREADS)
+
+    async def _read(self, work: Callable[..., _T], *arguments: object) -> _T:
+        return await trio.to_thread.run_sync(partial(work, *arguments), limiter=self._limiter)
+
+    @property
+    def genesis(self) -> Genesis:
+        """The network."""
+        return self._genesis
+
+    async def submit_items(self, items: Sequence[bytes]) -> tuple[Submission, ...]:
+        """Hand in items; returns when each is accepted, held or rejected."""
+        try:
+            return await self._driver.submit(items)
+        except TooManyRequests:
+            raise UnavailableError("too many submissions wait already") from None
+
+    async def get_status(self) -> NodeStatus:
+        """Return how the node stands."""
+        await trio.lowlevel.checkpoint()
+        statistics = self._replica.get_statistics()
+        oldest, newest = self._reader.get_executed_heights()
+        height = self._reports.height
+        return NodeStatus(
+            name=self._name,
+            role=statistics.role,
+            observer_reason=statistics.observer_reason,
+            alarm=statistics.alarm,
+            view=statistics.view,
+            height=height,
+            commitment=self._reports.commitment,
+            oldest_height=oldest if newest else height + 1,
+            certified_height=min(statistics.certified_height, height),
+            halt_reason=HALT_REASON if statistics.is_halted else None,
+            connected=statistics.peers,
+            durability=self._durability,
+            gossip_published=statistics.gossip_published,
+            gossip_received=statistics.gossip_received,
+            gossip_included=statistics.gossip_included,
+        )
+
+    async def get_transaction(self, item_id: Digest) -> TransactionRecord | None:
+        """Return what is known of an id."""
+        row = await self._read(self._reader.get_transaction, item_id)
+        if row is not None:
+            return TransactionRecord(item_id, row.height, row.result)
+        return TransactionRecord(item_id, None, None) if self._replica.is_pending(item_id) else None
+
+    def get_failures(self, bundle_id: Digest) -> tuple[Failure, ...]:
+        """Return what rollups expected and found when the bundle aborted."""
+        return self._replica.executor.get_failures(bundle_id)
+
+    async def get_receipt(self, bundle_id: Digest) -> bytes | None:
+        """Return the receipt once a certificate covers the height that decided."""
+        return await self._read(build_stored_receipt, self._reader, bundle_id)
+
+    async def get_blocks(self, from_height: Height, until_height: Height) -> tuple[BlockRecord, ...]:
+        """Return consecutive executed blocks."""
+        until = min(until_height, from_height + BLOCKS_PER_QUERY_MAX, self._reports.height + 1)
+        return await self._read(_read_blocks, self._reader, from_height, until)
+
+    async def get_items(self, height: Height) -> tuple[bytes, ...] | None:
+        """Return the items of a block."""
+        if height > self._reports.height:
+            await trio.lowlevel.checkpoint()
+            return None
+        return await self._read(_read_items, self._reader, height)
+
+    async def get_certificate(self, from_height: Height) -> CommitmentCertificate | None:
+        """Return the certificate of the lowest certified height at or above one."""
+        return await self._read(self._reader.get_certificate_covering, from_height)
+
+    async def get_state(self, rollup: RollupId, key: str, height: Height | None) -> tuple[Height, StateValue | None]:
+        """Return what a key held."""
+        await trio.lowlevel.checkpoint()
+        executor = self._replica.executor
+        if height is None:
+            return executor.height, executor.get_state_value(rollup, key)
+        return height, StateClaim.from_bytes(self._prove(executor.prove_state, height, rollup, key)).value
+
+    async def get_account(self, address: Address) -> AccountState:
+        """Return a payer's deposit and sequences."""
+        await trio.lowlevel.checkpoint()
+        executor = self._replica.executor
+        sequences = tuple(executor.get_sequence(address, channel) for channel in range(SEQUENCE_CHANNELS))
+        return AccountState(executor.height, executor.get_deposit(address), sequences)
+
+    async def prove_state(self, height: Height, rollup: RollupId, key: str) -> bytes:
+        """Return the claim of a key's value at `height`."""
+        await trio.lowlevel.checkpoint()
+        return self._prove(self._replica.executor.prove_state, height, rollup, key)
+
+    async def prove_sequence(self, height: Height, payer: Address, channel: int) -> bytes:
+        """Return the claim of a sequence at `height`."""
+        await trio.lowlevel.checkpoint()
+        return self._prove(self._replica.executor.prove_sequence, height, payer, channel)
+
+    async def prove_deposit(self, height: Height, payer: Address) -> bytes:
+        """Return the claim of a deposit at `height`."""
+        await trio.lowlevel.checkpoint()
+        return self._prove(self._replica.executor.prove_deposit, height, payer)
+
+    def _prove(self, prove: Callable[..., bytes], *arguments: object) -> bytes:
+        try:
+            return prove(*arguments)
+        except LocalError as error:
+            raise HeightNotRetainedError(str(error)) from None
+
+    def get_development_accounts(self) -> tuple[DevelopmentAccount, ...] | None:
+        """Return the accounts of a devnet."""
+        return self._accounts
+
+    def get_metrics(self) -> tuple[Metric, ...]:
+        """Return every sample."""
+        return self._get_metrics()
+
+    async def wait_for_news(self, seen: int) -> int:
+        """Return the number of news once it is above `seen`."""
+        return await self._reports.wait_for_news(seen)
+
+
+def build_stored_receipt(reader: BlockReader, bundle_id: Digest) -> bytes | None:
+    """Build a receipt from what is stored; None until a certificate covers it, or when part of it is pruned."""
+    row = reader.get_transaction(bundle_id)
+    if row is None or row.result.status is Status.INADMISSIBLE:
+        return None
+    certificate = reader.get_certificate_covering(row.height)
+    if certificate is None or certificate.height - row.height >= CHAIN_LENGTH_MAX:
+        return None
+    blocks = [reader.get_executed(height) for height in range(row.height, certificate.height + 1)]
+    whole: list[ExecutedBlock] = [block for block in blocks if block is not None]
+    if len(whole) < len(blocks):
+        return None
+    return build_receipt(whole[0], [block.commitment for block in whole[1:]], certificate, bundle_id)
+
+
+def _read_blocks(reader: BlockReader, from_height: Height, until_height: Height) -> tuple[BlockRecord, ...]:
+    records = []
+    for height in range(from_height, until_height):
+        block = reader.get_executed(height)
+        if block is None:
+            break
+        records.append(BlockRecord(block, reader.get_certificate(height)))
+    return tuple(records)
+
+
+def _read_items(reader: BlockReader, height: Height) -> tuple[bytes, ...] | None:
+    block = reader.get_block(height)
+    if block is None:
+        return None
+    return tuple(item for batch in block.batches for item in decode_payload(batch.payload))
