@@ -1,8 +1,9 @@
 """Write the executor's whole state as bytes, and believe such bytes only as far as they hash. # R1
 
-A snapshot holds the newest 1,024 commitments with their outcomes (deps look back so far) and every
-namespace's entries. What is read must be a linked chain, each outcome root must come out of
-its outcomes, and the last exec root out of the entries: then nothing in it was changed.
+A snapshot holds the digest of its newest commitment, the newest 1,024 commitments with their outcomes
+(deps look back so far) and every namespace's entries. What is read must be a linked chain up to
+that digest, each outcome root must come out of its outcomes, and the last exec root out of the
+entries: then nothing in it was changed.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ class Snapshot:
             (height.commitment.to_value(), _split([_outcome_to_value(leaf) for leaf in height.outcomes]))
             for height in self.decided
         )
-        return encode((SNAPSHOT_FORMAT, decided, tuple(_row_to_value(namespace) for namespace in self.namespaces)))
+        namespaces = tuple(_row_to_value(namespace) for namespace in self.namespaces)
+        return encode((SNAPSHOT_FORMAT, self.decided[-1].commitment.digest, decided, namespaces))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Snapshot:
@@ -61,11 +63,14 @@ class Snapshot:
         read = Fields(decode(data, "snapshot"), "snapshot")
         if read.text("format", 32) != SNAPSHOT_FORMAT:
             raise DecodeError("snapshot.format", f"must be {SNAPSHOT_FORMAT!r}")
+        digest = read.digest("commitment_digest")
         snapshot = cls(
             read.array("decided", DEPENDENCY_HEIGHTS, _read_decided, 1),
             read.array("namespaces", NAMESPACES_MAX, _read_row, 1),
         )
         read.finish()
+        if snapshot.decided[-1].commitment.digest != digest:
+            raise DecodeError("snapshot.commitment_digest", "is not that of the newest commitment")
         return snapshot
 
 
