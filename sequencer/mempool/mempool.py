@@ -88,7 +88,7 @@ class Mempool:
         self._is_gossip_enabled = is_gossip_enabled
         self._entries: OrderedDict[Digest, Entry] = OrderedDict()
         self._bytes = 0
-        self._channels: dict[ChannelKey, dict[int, Digest]] = {}
+        self._channels: dict[ChannelKey, dict[int, list[Digest]]] = {}
         self._by_time: list[tuple[int, int, Digest]] = []
         self._by_height: list[tuple[Height, int, Digest]] = []
         self._ticket = 0
@@ -154,8 +154,9 @@ class Mempool:
         keys = dict.fromkeys(key for key in touched if key in self._channels)
         for key in keys:
             expected = self._accounts.get_sequence(*key)
-            for sequence in [sequence for sequence in self._channels[key] if sequence < expected]:
-                self._drop(self._entries[self._channels[key][sequence]])
+            consumed = [ids for sequence, ids in self._channels[key].items() if sequence < expected]
+            for item_id in [item_id for ids in consumed for item_id in ids]:
+                self._drop(self._entries[item_id])
         for item_id in own_delivered:
             entry = self._entries.get(item_id)
             if entry is not None and entry.stage is Stage.LANED:
@@ -195,13 +196,13 @@ class Mempool:
         if rejection is not None:
             return rejection
         entry = self._make_entry(signed, now, is_gossiped)
-        replaced = self._channels.setdefault(entry.channel_key, {}).get(entry.sequence)
-        if replaced is not None and self._entries[replaced].stage is Stage.HELD:
-            self._drop(self._entries[replaced])  # A18
+        rivals = self._channels.get(entry.channel_key, {}).get(entry.sequence, ())
+        for rival in [rival for rival in rivals if self._entries[rival].stage is Stage.HELD]:
+            self._drop(self._entries[rival])  # A18
         self._entries[entry.id] = entry
         self._bytes += len(signed.item_bytes)
         self._schedule(entry)
-        self._channels.setdefault(entry.channel_key, {})[entry.sequence] = entry.id
+        self._channels.setdefault(entry.channel_key, {}).setdefault(entry.sequence, []).append(entry.id)
         self.counters.admitted += 1
         self._promote(entry.channel_key, now)
         return None
@@ -225,7 +226,8 @@ class Mempool:
         return sum(
             self._parameters.fee_base
             + self._parameters.fee_per_operation * self._entries[other].signed.bundle.operation_count
-            for sequence, other in others.items()
+            for sequence, ids in others.items()
+            for other in ids
             if sequence < bundle.sequence
         )
 
@@ -267,8 +269,8 @@ class Mempool:
         queue = self._channels.get(key, {})
         sequence = self._accounts.get_sequence(*key)
         while sequence in queue:
-            entry = self._entries[queue[sequence]]
-            if entry.stage is Stage.HELD and not self._try_lane(entry, now):
+            held = [entry for entry in map(self._entries.__getitem__, queue[sequence]) if entry.stage is Stage.HELD]
+            if not all(self._try_lane(entry, now) for entry in held):
                 return
             sequence += 1
 
@@ -304,7 +306,8 @@ class Mempool:
         del self._entries[entry.id]
         self._bytes -= len(entry.signed.item_bytes)
         queue = self._channels[entry.channel_key]
-        if queue.get(entry.sequence) == entry.id:
+        queue[entry.sequence].remove(entry.id)
+        if not queue[entry.sequence]:
             del queue[entry.sequence]
         if not queue:
             del self._channels[entry.channel_key]
