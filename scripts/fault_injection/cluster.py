@@ -1,0 +1,200 @@
+"""Start a devnet as a person would, and kill, restart and ask its nodes.
+
+Speaks raw JSON-RPC over urllib, so that what a script reads does not pass through the code
+that it judges. Everything started here is stopped by its id; the homes lie in a temporary folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+READY_SECONDS_MAX = 60.0
+"""A devnet that is not ready by then has failed."""
+STOP_SECONDS_MAX = 15.0
+"""A process that has not ended by then after SIGINT is killed, and the script fails."""
+
+
+class Cluster:
+    """One devnet in a temporary folder; use it as a context manager."""
+
+    def __init__(self, *arguments: str, prefix: Sequence[str] = ()) -> None:
+        """`arguments` go to `sequencer devnet`; `prefix` is a command that wraps it, such as `strace`."""
+        self._folder = tempfile.TemporaryDirectory(prefix="sequencer-script-")
+        self.folder = Path(self._folder.name)
+        self._arguments = arguments
+        self._prefix = prefix
+        self._devnet: subprocess.Popen[bytes] | None = None
+        self._restarted: dict[str, subprocess.Popen[bytes]] = {}
+        self.ready: dict[str, Any] = {}
+        self.exit_status: int | None = None
+        """Exit status of the devnet command, after the end."""
+
+    def __enter__(self) -> Cluster:
+        try:
+            self._start()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the validators, by index."""
+        return [validator["name"] for validator in self.ready["validators"]]
+
+    def get_validator(self, name: str) -> dict[str, Any]:
+        """Return the ready file's entry."""
+        return next(validator for validator in self.ready["validators"] if validator["name"] == name)
+
+    def get_url(self, name: str) -> str:
+        """Return the RPC URL of a validator."""
+        return str(self.get_validator(name)["rpc"])
+
+    def get_home(self, name: str) -> Path:
+        """Return the home of a validator."""
+        return Path(self.get_validator(name)["home"])
+
+    def get_pid(self, name: str) -> int:
+        """Return the id of the process that runs the validator now."""
+        process = self._restarted.get(name)
+        return process.pid if process is not None else int(self.get_validator(name)["pid"])
+
+    # --- asking -------------------------------------------------------------------------
+
+    def call(self, name: str, method: str, seconds_max: float = 5.0, **parameters: object) -> Any:
+        """Return the result of one JSON-RPC call; raises `OSError` if the node does not answer."""
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}).encode()
+        request = urllib.request.Request(
+            self.get_url(name), body, {"content-type": "application/json"}, method="POST"
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=seconds_max) as answer:
+                reply = json.load(answer)
+        except urllib.error.HTTPError as error:
+            reply = json.load(error)
+        if "error" in reply:
+            raise RuntimeError(f"{method} on {name}: {reply['error']}")
+        return reply["result"]
+
+    def get_height(self, name: str) -> int:
+        """Return the validator's height."""
+        return int(self.call(name, "seq_status")["height"])
+
+    def get_commitment(self, name: str, height: int) -> str:
+        """Return the digest that the validator computed at a height."""
+        return str(self.call(name, "seq_getBlock", height=height)["commitment"]["digest"])
+
+    def is_answering(self, name: str) -> bool:
+        """Tell whether the validator answers."""
+        try:
+            self.call(name, "seq_status", seconds_max=1.0)
+        except OSError:
+            return False
+        return True
+
+    def is_in_step(self, name: str, others: Sequence[str], lag_max: int = 3) -> bool:
+        """Tell whether the validator is at most `lag_max` heights behind the others and computes what they do."""
+        if not self.is_answering(name):
+            return False
+        height = self.get_height(name)
+        if height + lag_max < max(self.get_height(other) for other in others):
+            return False
+        digest = self.get_commitment(name, height - 1)
+        return all(self.get_commitment(other, height - 1) == digest for other in others)
+
+    # --- hurting ------------------------------------------------------------------------
+
+    def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """Send a signal to the process that runs the validator; after SIGKILL it is gone on return."""
+        pid = self.get_pid(name)
+        os.kill(pid, number)
+        process = self._restarted.get(name)
+        if number is signal.SIGKILL and process is not None:
+            process.wait(STOP_SECONDS_MAX)
+            del self._restarted[name]
+        elif number is signal.SIGKILL:
+            wait_until(lambda: not is_running(pid), STOP_SECONDS_MAX, f"{name} is gone")
+
+    def restart(self, name: str, prefix: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+        """Start the node of a killed validator again; it does not wait until it answers."""
+        log = (self.folder / f"{name}-restarted.log").open("ab")
+        command = [*prefix, sys.executable, "-m", "sequencer", "node", "--home", str(self.get_home(name))]
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+        log.close()
+        self._restarted[name] = process
+        return process
+
+    # --- inside -------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        ready_file = self.folder / "ready.json"
+        log = (self.folder / "devnet.log").open("wb")
+        command = [sys.executable, "-m", "sequencer", "devnet", "--port", "0"]
+        command += ["--home", str(self.folder / "home"), "--ready-file", str(ready_file), *self._arguments]
+        self._devnet = subprocess.Popen(
+            [*self._prefix, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+        log.close()
+        wait_until(lambda: ready_file.exists() or self._has_ended(), READY_SECONDS_MAX, "the devnet is ready")
+        if not ready_file.exists():
+            raise RuntimeError(f"the devnet did not start:\n{(self.folder / 'devnet.log').read_text()[-2000:]}")
+        self.ready = json.loads(ready_file.read_text())
+
+    def _has_ended(self) -> bool:
+        return self._devnet is not None and self._devnet.poll() is not None
+
+    def _stop(self) -> None:
+        for process in self._restarted.values():
+            _end(process)
+        if self._devnet is not None:
+            self.exit_status = _end(self._devnet)
+        self._folder.cleanup()
+
+
+def _end(process: subprocess.Popen[bytes]) -> int:
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+    try:
+        return process.wait(STOP_SECONDS_MAX)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return -signal.SIGKILL
+
+
+def is_running(pid: int) -> bool:
+    """Tell whether a process exists and is no zombie."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def wait_until(condition: Callable[[], bool], seconds_max: float, what: str) -> float:
+    """Wait for a condition and return how many seconds it took; raises `TimeoutError` naming it."""
+    started = time.monotonic()
+    while not condition():
+        if time.monotonic() - started > seconds_max:
+            raise TimeoutError(f"not within {seconds_max} s: {what}")
+        time.sleep(0.05)
+    return time.monotonic() - started
