@@ -10,7 +10,7 @@ from typing import Any
 
 from sequencer.cli.ask import ask
 from sequencer.cli.command import CommandError, ExitStatus, add_rpc
-from sequencer.cli.output import print_result
+from sequencer.cli.output import print_json, print_result
 from sequencer.cli.sending import add_wait, send_draft
 
 FILE_BYTES_MAX = 1 << 20
@@ -46,8 +46,17 @@ def tell_why(options: argparse.Namespace) -> int:
     answer = ask(options, "seq_getBundleReceipt", {"id": options.id})
     if answer["status"] == "unknown":
         raise CommandError(f"{options.id} is unknown to this node", "unknown")
-    shown = {name: answer[name] for name in ("id", "status", "height", "reason", "is_final")}
-    print_result({**shown, "because": explain(answer)}, options.json)
+    shown = {name: answer[name] for name in ("id", "status", "height", "reason", "is_final", "failures")}
+    if options.json:
+        print_json({**shown, "because": explain(answer)})
+        return ExitStatus.OK
+    failures = shown.pop("failures")
+    print_result({**shown, "because": explain(answer)}, is_json=False)
+    for failure in failures:
+        print(
+            f"  {failure['rollup']} {failure['path']}: {failure['code']}, "
+            f"expected {failure['expected']}, found {failure['found']}"
+        )
     return ExitStatus.OK
 
 

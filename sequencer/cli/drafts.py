@@ -84,8 +84,8 @@ async def fill_in(desk: Desk, draft: Mapping[str, Any]) -> dict[str, Any]:
     filled = {
         "chain_id": to_hex(desk.genesis.chain_id),
         "channel": channel,
-        "valid_from": str(height),
-        "valid_until": str(height + VALID_HEIGHTS),
+        "valid_from": height,
+        "valid_until": height + VALID_HEIGHTS,
         "decide_within": 0,
         "deps": [],
         **draft,
@@ -94,7 +94,7 @@ async def fill_in(desk: Desk, draft: Mapping[str, Any]) -> dict[str, Any]:
     }
     if "sequence" not in filled:
         account = AccountAnswer.from_json(await desk.node.call("seq_getAccount", {"address": payer}))
-        filled["sequence"] = str(account.sequences[channel if channel in range(16) else 0])
+        filled["sequence"] = account.sequences[channel if channel in range(16) else 0]
     return filled
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from sequencer.cli.command import add_rpc
+from sequencer.cli.command import CommandError, add_rpc
 from sequencer.cli.sending import add_wait, send_draft
 
 
@@ -25,6 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Sign and send it."""
+    if options.amount < 1:
+        raise CommandError(f"--amount must be at least 1, is {options.amount}", "usage")
     operation = {"name": "transfer", "arguments": [options.asset, {"account": options.to}, str(options.amount)]}
     leg = {"rollup": options.rollup, "signer": options.sender, "operations": [operation]}
     return send_draft(options, {"payer": options.sender, "legs": [leg]}, (options.sender,))

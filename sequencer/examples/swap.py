@@ -97,6 +97,8 @@ class Attempt:
     """One bundle from before to after, with its verified receipt."""
 
     receipt: ReceiptView
+    failures: tuple[str, ...]
+    """What each rollup that refused expected and found, as the node says it."""
     before: Holdings
     after: Holdings
     fee: int
@@ -108,9 +110,11 @@ async def attempt(exchange: Exchange, silver_minimum: int) -> Attempt:
     client, payer = exchange.client, exchange.alice.address
     before, account_before = await exchange.get_holdings(), await client.get_account(payer)
     receipt = await client.send_and_wait(await exchange.make_bundle(silver_minimum))
+    answer = await client.call("seq_getBundleReceipt", {"id": f"0x{receipt.bundle_id.hex()}"})
     after, account_after = await exchange.get_holdings(), await client.get_account(payer)
     return Attempt(
         receipt,
+        tuple(f"{f['rollup']}: expected {f['expected']}, found {f['found']}" for f in answer["failures"]),
         before,
         after,
         account_before.deposit - account_after.deposit,
@@ -170,6 +174,7 @@ def describe(made: Attempt) -> str:
             ),
             f"  receipt of {receipt.bundle_id.hex()[:16]}…: {outcome} at height {receipt.height}, verified against",
             f"  {len(receipt.signers)} validators' signatures on the commitment of height {receipt.certified_height}",
+            *(f"  {failure}" for failure in made.failures),
         ]
     )
 
