@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -60,6 +60,11 @@ class Client:
         """Close all connections."""
         for endpoint in self._endpoints:
             await endpoint.aclose()
+
+    @property
+    def endpoint_count(self) -> int:
+        """Nodes that stand in for each other."""
+        return len(self._endpoints)
 
     @property
     def genesis(self) -> Genesis:
@@ -201,40 +206,61 @@ class Client:
         """Return blocks from `start` on, at most 100, with the newest certificate; nothing is checked here."""
         return BlocksAnswer.from_json(await self.call("seq_getBlocks", {"from": start}))
 
-    async def follow_final(self, start: Height, poll_seconds: float = POLL_SECONDS) -> AsyncIterator[FinalBlock]:
-        """Yield every block from `start` on once it is proven final, without end.
+    async def follow_final(self, start: Height, poll_seconds: float = POLL_SECONDS) -> AsyncGenerator[FinalBlock, None]:
+        """Yield every block from `start` on once it is proven final, without end; close it after use.
 
-        A node that does not answer, whose blocks do not verify, or where nothing becomes final for
-        3 s is left for the next. Raises `AnswerError` if blocks are pruned, `VerificationError`
-        if one node after the other, each in turn, fails to verify.
+        Raises `AnswerError` if blocks are pruned, `VerificationError` if each node in turn fails to verify.
         """
-        tracker = FinalityTracker(self.genesis, verify_ed25519, start)
-        failures, deadline = 0, trio.current_time() + RESEND_SECONDS
+        follower = Follower(self, start)
         while True:
-            final: tuple[FinalBlock, ...] = ()
-            try:
-                final = await self._read_final(tracker)
-            except UnreachableError:
-                deadline = trio.current_time()
-            except (VerificationError, DecodeError):
-                failures, deadline = failures + 1, trio.current_time()
-                if failures > len(self._endpoints):
-                    raise
-            if final:
-                failures, deadline = 0, trio.current_time() + RESEND_SECONDS
-            elif trio.current_time() >= deadline:
-                tracker.reset()
-                self.switch()
-                deadline = trio.current_time() + RESEND_SECONDS
+            final = await follower.poll()
             for block in final:
                 yield block
             if not final:
                 await trio.sleep(poll_seconds)
 
-    async def _read_final(self, tracker: FinalityTracker) -> tuple[FinalBlock, ...]:
-        answer = await self.get_blocks(tracker.next_height)
+
+class Follower:
+    """Asks for the next blocks and proves them; leaves a node that does not help."""
+
+    def __init__(self, client: Client, start: Height) -> None:
+        self._client = client
+        self._tracker = FinalityTracker(client.genesis, verify_ed25519, start)
+        self._failures = 0
+        self._deadline = trio.current_time() + RESEND_SECONDS
+
+    async def poll(self) -> tuple[FinalBlock, ...]:
+        """Return what has become final since; empty if nothing has.
+
+        A node that does not answer, whose blocks do not verify, or where nothing becomes final for
+        3 s is left for the next. Raises as `Client.follow_final` does.
+        """
+        try:
+            final = await self._read()
+        except UnreachableError:
+            self._leave()
+            return ()
+        except (VerificationError, DecodeError):
+            self._failures += 1
+            if self._failures > self._client.endpoint_count:
+                raise
+            self._leave()
+            return ()
+        if final:
+            self._failures, self._deadline = 0, trio.current_time() + RESEND_SECONDS
+        elif trio.current_time() >= self._deadline:
+            self._leave()
+        return final
+
+    def _leave(self) -> None:
+        self._tracker.reset()
+        self._client.switch()
+        self._deadline = trio.current_time() + RESEND_SECONDS
+
+    async def _read(self) -> tuple[FinalBlock, ...]:
+        answer = await self._client.get_blocks(self._tracker.next_height)
         for block in answer.blocks:
-            tracker.add_block(block)
+            self._tracker.add_block(block)
         own = next((block.certificate for block in reversed(answer.blocks) if block.certificate is not None), None)
         certificates = [certificate for certificate in (own, answer.certificate) if certificate is not None]
-        return tuple(block for certificate in certificates for block in tracker.add_certificate(certificate))
+        return tuple(block for certificate in certificates for block in self._tracker.add_certificate(certificate))
