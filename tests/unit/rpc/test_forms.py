@@ -87,8 +87,6 @@ def test_item_form_is_passed_on_as_it_is(signed: SignedBundle) -> None:
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.text(max_size=5)
 ANY_JSON = st.recursive(LEAVES, lambda one: st.lists(one) | st.dictionaries(st.text(max_size=5), one), max_leaves=5)
-    LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=5), inner), max_leaves=5
-)
 
 
 def list_places(value: object) -> list[tuple[Any, Any]]:
