@@ -1,8 +1,8 @@
 """Encode values as canonical msgpack arrays, and read them back field by field.
 
-One value has one encoding: arrays only (no maps, no floats), minimal integers, no
-trailing bytes. `decode` re-encodes what it read and compares, because msgpack itself
-accepts more than one spelling. Readers name the path of the first wrong field.
+One value has one encoding: arrays only (no maps), minimal integers, no trailing bytes.
+`decode` re-encodes what it read and compares, because msgpack itself accepts more than one
+spelling. Readers name the path of the first wrong field; none of them takes a float.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def decode(data: bytes, path: str) -> object:
             data,
             use_list=False,
             raw=False,
-            strict_map_key=True,
+            object_hook=_refuse_map,
             max_array_len=ARRAY_LENGTH_MAX,
             max_map_len=0,
             max_ext_len=0,
@@ -57,6 +57,10 @@ def decode(data: bytes, path: str) -> object:
     if canonical != data:
         raise DecodeError(path, "is not in canonical form")
     return value
+
+
+def _refuse_map(_: object) -> object:
+    raise ValueError("a map")
 
 
 class Fields:

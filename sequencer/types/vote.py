@@ -25,11 +25,11 @@ class VoteKind(enum.IntEnum):
     FINALIZE = SignatureKind.FINALIZE
 
 
-def read_vote_kind(read: Fields, name: str) -> VoteKind:
-    """Read one of the three kinds."""
-    kind = read.uint(name, VoteKind.FINALIZE)
+def read_vote_kind(read: Fields, path: str) -> VoteKind:
+    """Read the field `kind` of the array at `path`: one of the three kinds."""
+    kind = read.uint("kind", VoteKind.FINALIZE)
     if kind < VoteKind.NOTARIZE:
-        raise DecodeError(name, f"must be 2, 3 or 4, is {kind}")
+        raise DecodeError(f"{path}.kind", f"must be 2, 3 or 4, is {kind}")
     return VoteKind(kind)
 
 
@@ -55,7 +55,7 @@ class Certificate:
     def from_value(cls, value: object, path: str) -> Certificate:
         """Read the array; raises `DecodeError` naming the field."""
         read = Fields(value, path)
-        kind = read_vote_kind(read, "kind")
+        kind = read_vote_kind(read, path)
         epoch, view, digest = read.uint("epoch"), read.uint("view"), read.digest("digest")
         signers = decode_signers(read.blob("signers", COMMITTEE_SIZE_MAX // 8), f"{path}.signers")
         signatures = read.array("signatures", COMMITTEE_SIZE_MAX, read_signature)
@@ -138,7 +138,7 @@ class Vote:
     def from_value(cls, value: object, path: str) -> Vote:
         """Read the array; raises `DecodeError` naming the field."""
         read = Fields(value, path)
-        kind = read_vote_kind(read, "kind")
+        kind = read_vote_kind(read, path)
         epoch, view, digest = read.uint("epoch"), read.uint("view"), read.digest("digest")
         vote = cls(
             kind,
