@@ -18,6 +18,7 @@ from sequencer.crypto.signatures import Verifier
 from sequencer.node.clock import Clock, compute_deadline
 from sequencer.node.inbox import Inbox
 from sequencer.node.outbox import Outbox
+from sequencer.node.threads import run_abandonable
 from sequencer.store.interface import Store
 from sequencer.types.effects import (
     Answer,
@@ -193,9 +194,7 @@ class Driver:
         results: list[CheckedItem] = []
         for start in range(0, len(items), CHECK_CHUNK_ITEMS):
             work = partial(check_items, items[start : start + CHECK_CHUNK_ITEMS], self._rules, self._verifier)
-            results.extend(
-                await trio.to_thread.run_sync(work, limiter=self._check_limiter, abandon_on_cancel=True)  # type: ignore[call-arg]  # the stubs that libp2p brings are older than trio
-            )
+            results.extend(await run_abandonable(work, self._check_limiter))
         self.inbox.put_answer(ItemsChecked(request, tuple(results)))
 
     async def _load(self, effect: LoadBlocks) -> None:

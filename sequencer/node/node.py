@@ -29,6 +29,7 @@ from sequencer.node.home import Home, compute_peer_ids
 from sequencer.node.metrics import MetricsCollector
 from sequencer.node.queries import NodeQueries
 from sequencer.node.reports import Reports
+from sequencer.node.threads import run_abandonable
 from sequencer.replica.configuration import ReplicaConfig
 from sequencer.replica.replica import Replica
 from sequencer.rpc.server import RpcAddress, serve_rpc
@@ -111,7 +112,7 @@ async def _load_replica(home: Home, index: int | None, store: NodeStore) -> Repl
         home.settings.is_lane_enabled,
         home.settings.is_gossip_enabled,
     )
-    return await trio.to_thread.run_sync(lambda: Replica(config, store.load()), cancellable=True)
+    return await run_abandonable(lambda: Replica(config, store.load()))
 
 
 async def _run_parts(

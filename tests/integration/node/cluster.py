@@ -1,0 +1,141 @@
+"""Run validators in one trio program: real stores and RPC servers, an in-memory network between them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from p2p.memory import MemoryHub
+from sequencer.cli.cluster.blueprint import Wish, build, draw
+from sequencer.execution.machines.transfer import make_balance_key
+from sequencer.light import ReceiptView
+from sequencer.node.home import Home, NodeSettings, read_home
+from sequencer.node.node import NodeAddresses, run_node
+from sequencer.sdk.building import Account, BundleBuilder, operation, sign_bundle
+from sequencer.sdk.client import Client
+from sequencer.store.disk import SyncFile, sync_data
+from sequencer.store.vote_log import read_records
+from sequencer.types.records import RecordKind, VoteRecord
+
+NAMES = ("val0", "val1", "val2", "val3")
+
+
+class RunningNode:
+    """One node and the way to end it: cancelling is a kill, for nothing is said or written on the way out."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.scope = trio.CancelScope()
+        self.ended = trio.Event()
+        self.failure: BaseException | None = None
+        self.addresses: NodeAddresses | None = None
+
+    @property
+    def client(self) -> Client:
+        assert self.addresses is not None
+        return Client(self.addresses.rpc, self.home.genesis)
+
+    async def kill(self) -> None:
+        self.scope.cancel()
+        await self.ended.wait()
+
+
+class Cluster:
+    """Four validators below one directory."""
+
+    def __init__(self, directory: Path, nursery: trio.Nursery) -> None:
+        blueprint = draw(Wish(len(NAMES), "alpha,beta", 7, None))
+        parameters = replace(blueprint.genesis.parameters, idle_ms=60, pace_ms=10)
+        blueprint = replace(blueprint, genesis=replace(blueprint.genesis, parameters=parameters))
+        build(blueprint, directory, [NodeSettings(name, "127.0.0.1:0") for name in NAMES])
+        self.genesis = blueprint.genesis
+        self.accounts = {account.name: Account(account.seed, account.name) for account in blueprint.accounts}
+        self.hub = MemoryHub()
+        self.nodes: dict[str, RunningNode] = {}
+        self._directory = directory
+        self._nursery = nursery
+
+    def get_home(self, name: str) -> Path:
+        return self._directory / name
+
+    async def start(self, *names: str, sync_file: SyncFile = sync_data) -> None:
+        for name in names or NAMES:
+            node = self.nodes[name] = RunningNode(read_home(self.get_home(name)))
+            node.addresses = await self._nursery.start(partial(self._run, node, sync_file))
+
+    async def _run(
+        self,
+        node: RunningNode,
+        sync_file: SyncFile,
+        task_status: trio.TaskStatus = trio.TASK_STATUS_IGNORED,  # type: ignore[name-defined]  # the stubs that libp2p brings lack it
+    ) -> None:
+        try:
+            with node.scope:
+                await run_node(node.home, make_network=self.hub.create, sync_file=sync_file, task_status=task_status)
+        except BaseExceptionGroup as error:
+            node.failure = find_first(error)
+        finally:
+            node.ended.set()
+
+    async def kill(self, *names: str) -> None:
+        async with trio.open_nursery() as nursery:
+            for name in names or NAMES:
+                nursery.start_soon(self.nodes[name].kill)
+
+    async def get_height(self, name: str) -> int:
+        async with self.nodes[name].client as client:
+            return (await client.get_status()).height
+
+    async def wait_for_height(self, height: int, *names: str, seconds: float = 20) -> None:
+        with trio.fail_after(seconds):
+            for name in names or NAMES:
+                while await self.get_height(name) < height:
+                    await trio.lowlevel.checkpoint()
+
+    async def transfer(self, name: str, amount: int, channel: int = 0) -> ReceiptView:
+        """Let alice pay bob on alpha through one node; returns the proven outcome."""
+        alice, bob = self.accounts["alice"], self.accounts["bob"]
+        async with self.nodes[name].client as client:
+            account = await client.get_account(alice.address)
+            builder = BundleBuilder(self.genesis).add_leg(
+                "alpha", alice, [operation("transfer", "gold", bob.address, amount)]
+            )
+            bundle = builder.build(alice, account.sequences[channel], account.height, channel=channel)
+            return await client.send_and_wait(sign_bundle(bundle, [alice]), seconds=20)
+
+    async def get_gold(self, name: str, account: str) -> int:
+        key = make_balance_key("gold", self.accounts[account].address)
+        async with self.nodes[name].client as client:
+            return int((await client.call("seq_getState", {"rollup": "alpha", "key": key}))["value"])
+
+    async def get_commitments(self, name: str, until: int) -> list[str]:
+        """Return the commitment digests of heights 1..until as this node computed them."""
+        found: list[str] = []
+        async with self.nodes[name].client as client:
+            while len(found) < until:
+                blocks = (await client.call("seq_getBlocks", {"from": len(found) + 1, "until": until + 1}))["blocks"]
+                found.extend(block["commitment"]["digest"] for block in blocks)
+        return found
+
+    def read_votes(self, name: str) -> set[VoteRecord]:
+        return set(read_records(self.get_home(name) / "votes")[1])
+
+
+def find_contradictions(records: set[VoteRecord]) -> list[tuple[RecordKind, int]]:
+    """Return kind and number of every pair of records that no honest validator signs. # X1-X6"""
+    seen: dict[tuple[RecordKind, int], bytes] = {}
+    found = []
+    for record in sorted(records, key=lambda r: (r.kind, r.number, r.digest)):
+        if seen.setdefault((record.kind, record.number), record.digest) != record.digest:
+            found.append((record.kind, record.number))
+    nullified = {number for kind, number in seen if kind is RecordKind.NULLIFY}
+    return found + [key for key in seen if key[0] is RecordKind.FINALIZE and key[1] in nullified]
+
+
+def find_first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
