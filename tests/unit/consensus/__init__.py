@@ -1,0 +1,1 @@
+"""Test agreement: the voting rules alone, the times of a view, and one validator among scripted peers."""
