@@ -15,7 +15,7 @@ from sequencer.cli.output import print_result, print_text
 if TYPE_CHECKING:
     from sequencer.simulation.faults import FaultKind
     from sequencer.simulation.options import SimulationOptions
-    from sequencer.simulation.runner import SeedResult
+    from sequencer.simulation.simulator import SeedResult
 
 FAILURES_SHOWN_MAX = 3
 """Failed seeds that are told in full."""

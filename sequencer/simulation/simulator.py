@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sequencer.crypto.signatures import SCHEME
 from sequencer.replica.configuration import ReplicaConfig
-from sequencer.simulation.checkers.agreement import CertificateChecker, PrefixChecker
+from sequencer.simulation.checkers.agreement import CertificateChecker, OrderChecker, PrefixChecker
 from sequencer.simulation.checkers.availability import AvailabilityChecker, HaveChecker, VoteAvailabilityChecker
 from sequencer.simulation.checkers.execution import AtomicityChecker, ExecutionChecker
 from sequencer.simulation.checkers.ledger import Ledger, Violation
@@ -110,6 +110,7 @@ class Simulation:
             ledger,
             self.certificates,
             PrefixChecker(ledger, size),
+            OrderChecker(ledger),
             SignatureChecker(ledger, size),
             VotingRulesChecker(ledger),
             CertificateContentChecker(ledger),

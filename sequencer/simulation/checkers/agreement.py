@@ -1,14 +1,15 @@
-"""Guard agreement: what may be certified, what may be finalized, what may be delivered. # I1 I2 I3 I4 I5 I6 I7 I10"""
+"""Guard agreement: what may be certified, what may be finalized, what may be delivered. # I1-I7 I10 O2 O3"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from sequencer.simulation.checkers.ledger import Ledger
 from sequencer.simulation.observer import Observer
 from sequencer.types.block import BlockHeader, FinalizedBlock
-from sequencer.types.primitives import Digest, Height, View
+from sequencer.types.primitives import Digest, Height, Tip, View
 from sequencer.types.records import VoteRecord
 from sequencer.types.vote import VoteKind
 
@@ -80,6 +81,44 @@ class CertificateChecker(Observer):
                 self._ledger.report("I1", height, -1, "a delivered block is not the finalized one")
             if known is None:
                 self._ledger.report("I7", height, -1, "a delivered block was never finalized")
+
+
+class OrderChecker(Observer):
+    """A delivered block has exactly the batches that its cut adds, in the order of the sweep. # O2 O3"""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def on_durable(self, node: SimulatedNode, votes: Sequence[VoteRecord], records: Sequence[StoreRecord]) -> None:
+        for record in records:
+            if isinstance(record, FinalizedBlock) and self._ledger.log[record.header.height] is record:
+                self._check(node.index, record)
+
+    def _check(self, node: int, block: FinalizedBlock) -> None:
+        parent = self._ledger.headers.get(block.header.parent_digest)
+        if parent is None:
+            return  # I6 speaks of that
+        expected = [
+            (lane, old.position + step)
+            for step in range(1, 1 + max(new.position - old.position for new, old in _pair_tips(block.header, parent)))
+            for lane in self._compute_sweep(block.header)
+            for new, old in [(block.header.cut[lane], parent.cut[lane])]
+            if old.position + step <= new.position
+        ]
+        found = [(batch.header.lane, batch.header.position) for batch in block.batches]
+        if sorted(found) != sorted(expected):
+            self._ledger.report("O2", block.header.height, node, "the batches are not those between the cuts")
+        elif found != expected:
+            self._ledger.report("O3", block.header.height, node, "the batches are not in the order of the sweep")
+
+    def _compute_sweep(self, header: BlockHeader) -> list[int]:
+        prefix = b"ssq-ordr" + self._ledger.genesis.chain_id + header.height.to_bytes(8, "big") + header.parent_digest
+        keys = {sha256(prefix + lane.to_bytes(8, "big")).digest(): lane for lane in range(len(header.cut))}
+        return [keys[key] for key in sorted(keys)]
+
+
+def _pair_tips(header: BlockHeader, parent: BlockHeader) -> list[tuple[Tip, Tip]]:
+    return list(zip(header.cut, parent.cut, strict=True))
 
 
 class PrefixChecker(Observer):

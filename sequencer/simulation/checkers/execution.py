@@ -50,6 +50,8 @@ class ExecutionChecker(Observer):
         executed = self._executed.get(certificate.height)
         if executed is None or executed.commitment.digest != certificate.digest:
             self._ledger.report("E2", certificate.height, node.index, "certifies what nobody computed")
+        if not self._ledger.is_strong(set(certificate.signers)):
+            self._ledger.report("E2", certificate.height, node.index, f"certified by {len(certificate.signers)} only")
 
     def _check_first(self, node: SimulatedNode, block: ExecutedBlock) -> None:
         height = block.header.height

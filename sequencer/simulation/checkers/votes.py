@@ -10,7 +10,7 @@ from sequencer.types.batch import Batch
 from sequencer.types.block import BlockHeader
 from sequencer.types.commitment import CommitmentVote
 from sequencer.types.messages import Hello, Message
-from sequencer.types.primitives import Digest, View
+from sequencer.types.primitives import Digest, Epoch, View
 from sequencer.types.records import RecordKind, VoteRecord
 from sequencer.types.vote import Certificate, Proposal, Vote, VoteKind
 
@@ -43,9 +43,9 @@ class SignatureChecker(Observer):
         if isinstance(message, Vote):
             self._on_vote(node, message)
         elif isinstance(message, Proposal):
-            self._sign(node, RecordKind.PROPOSAL, message.header.view, message.header.digest)
+            self._on_fact(node, RecordKind.PROPOSAL, message.header.epoch, message.header.view, message.header.digest)
         elif isinstance(message, CommitmentVote):
-            self._sign(node, RecordKind.COMMITMENT, message.height, message.digest)
+            self._on_fact(node, RecordKind.COMMITMENT, message.epoch, message.height, message.digest)
         elif isinstance(message, Hello):
             for vote in message.votes:
                 self._on_vote(node, vote)
@@ -53,6 +53,11 @@ class SignatureChecker(Observer):
             self._sign(node, RecordKind.OWN_BATCH, message.header.position, message.digest)
             if message.digest not in node.store.durable.batches:
                 self._ledger.report("L1", message.header.position, node.index, "own batch sent before it is durable")
+
+    def _on_fact(self, node: SimulatedNode, kind: RecordKind, epoch: Epoch, number: int, digest: Digest) -> None:
+        if VoteRecord(kind, epoch, number, digest) not in node.store.durable.votes:
+            self._ledger.report("D1", number, node.index, f"{kind.name.lower()} sent before it is durable")
+        self._sign(node, kind, number, digest)
 
     def _on_vote(self, node: SimulatedNode, vote: Vote) -> None:
         record = VoteRecord(RecordKind(vote.kind), vote.epoch, vote.view, vote.digest)
