@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from sequencer.cli.command import CommandError, ExitStatus, add_json, find_cause
@@ -36,13 +38,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run until Ctrl-C or SIGTERM; both are the normal end."""
     started_at = time.monotonic()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)  # until trio listens to signals
     if options.full_nodes:
         raise CommandError("--full-nodes: following nodes do not exist yet; leave it at 0", "unsupported")
-    if options.home is not None:
-        _run_in(options.home.absolute(), options, started_at)
-        return ExitStatus.OK
-    with tempfile.TemporaryDirectory(prefix="sequencer-devnet-", ignore_cleanup_errors=True) as directory:
-        _run_in(Path(directory), options, started_at)
+    with suppress(KeyboardInterrupt):
+        if options.home is not None:
+            _run_in(options.home.absolute(), options, started_at)
+            return ExitStatus.OK
+        with tempfile.TemporaryDirectory(prefix="sequencer-devnet-", ignore_cleanup_errors=True) as directory:
+            _run_in(Path(directory), options, started_at)
     return ExitStatus.OK
 
 
@@ -68,10 +73,12 @@ def _run_once(directory: Path, options: argparse.Namespace, started_at: float) -
     import trio
 
     from sequencer.cli.cluster.blueprint import Wish
+    from sequencer.cli.cluster.children import fork_child
     from sequencer.cli.cluster.directory import Running, create, is_devnet, resume
     from sequencer.cli.cluster.supervisor import Devnet
     from sequencer.cli.cluster.teller import PersonTeller, ProgramTeller
     from sequencer.cli.signals import run_until_signal
+    from sequencer.node.process import preload
 
     running = Running(
         options.port, options.durability, options.gossip == "on", tuple(options.lane_off), tuple(options.allow_peer)
@@ -79,5 +86,7 @@ def _run_once(directory: Path, options: argparse.Namespace, started_at: float) -
     wish = Wish(options.validators, options.rollups, options.seed, options.retain)
     homes = resume(directory, running) if is_devnet(directory) else create(directory, wish, running)
     teller = ProgramTeller() if options.json else PersonTeller(str(directory), options.seed)
-    devnet = Devnet(directory, homes, teller, options.ready_file, started_at)
+    preload()  # once here instead of once in each child
+    children = [fork_child(home.settings.name, home.path) for home in homes]
+    devnet = Devnet(directory, homes, children, teller, options.ready_file, started_at)
     trio.run(run_until_signal, devnet.run, devnet.kill)

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from importlib import import_module
 
 import trio
 
@@ -21,6 +22,11 @@ from sequencer.node.node import NodeAddresses, run_node
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 COLLECTOR_THRESHOLDS = (100_000, 50, 1_000)
 """The state is a large tree of small objects that live long; the defaults would walk it all the time."""
+
+
+def preload() -> None:
+    """Import all that a node needs, libp2p too, so that processes forked from this one share it."""
+    import_module("p2p.libp2p_network")
 
 
 def run_process(home: Home, announce: Callable[[NodeAddresses], None], *, is_stdin_watched: bool) -> int:

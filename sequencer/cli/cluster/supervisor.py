@@ -1,4 +1,4 @@
-"""Start the nodes of a devnet, say when it is ready, follow its blocks, and stop all of it.
+"""Watch the nodes of a devnet: say when it is ready, follow its blocks, and stop all of it.
 
 A dead node is never restarted: it gets a line. Whatever ends this program, no process
 stays behind: children stop at SIGTERM, or when the pipe from here closes.
@@ -15,7 +15,7 @@ from typing import Any
 import trio
 
 from sequencer.cli.cluster import ready
-from sequencer.cli.cluster.children import Child, start_child, stop_child, wait_until_listening
+from sequencer.cli.cluster.children import Child, wait_until_listening
 from sequencer.cli.cluster.lines import summarise
 from sequencer.cli.cluster.teller import Teller, Totals
 from sequencer.cli.command import CommandError
@@ -37,11 +37,12 @@ class Devnet:
 
     directory: Path
     homes: Sequence[Home]
+    children: Sequence[Child]
+    """One per home, in the same order; `run` waits for them to listen, and stops them."""
     teller: Teller
     ready_file: Path | None
     started_at: float
     """Of the monotonic clock: what `ready in` counts from."""
-    _children: list[Child] = field(default_factory=list)
     _ready: dict[str, Any] = field(default_factory=dict)
     """Members of the ready file; empty until then."""
     _totals: Totals = field(default_factory=Totals)
@@ -49,10 +50,10 @@ class Devnet:
     async def run(self) -> None:
         """Run until cancelled, then stop every child; raises `CommandError` if a node cannot start."""
         try:
-            await self._start()
+            await self._listen()
             await self._become_ready()
             async with trio.open_nursery() as nursery:
-                for child in self._children:
+                for child in self.children:
                     nursery.start_soon(self._watch, child)
                 nursery.start_soon(self._follow)
         finally:
@@ -61,24 +62,22 @@ class Devnet:
 
     def kill(self) -> None:
         """End every child at once."""
-        for child in self._children:
+        for child in self.children:
             child.kill()
 
-    async def _start(self) -> None:
-        for home in self.homes:
-            self._children.append(await start_child(home.settings.name, home.path))
+    async def _listen(self) -> None:
         async with trio.open_nursery() as nursery:
-            for child in self._children:
+            for child in self.children:
                 nursery.start_soon(wait_until_listening, child)
 
     async def _become_ready(self) -> None:
         with trio.move_on_after(READY_SECONDS_MAX) as waiting:
             async with trio.open_nursery() as nursery:
-                for child in self._children:
+                for child in self.children:
                     nursery.start_soon(_wait_for_first_block, child)
         if waiting.cancelled_caught:
             raise CommandError(f"no block within {READY_SECONDS_MAX} s; see {self.directory}/val*/node.log")
-        self._ready = ready.make_ready(self.directory, self.homes, self._children)
+        self._ready = ready.make_ready(self.directory, self.homes, self.children)
         ready.publish(self._ready)
         if self.ready_file is not None:
             ready.write_ready(self.ready_file, self._ready)
@@ -86,18 +85,18 @@ class Devnet:
 
     async def _watch(self, child: Child) -> None:
         """Wait until the child ends and say so; stopping all of them cancels this first."""
-        await child.process.wait()
-        running = [index for index, other in enumerate(self._children) if other.is_running]
+        await child.wait()
+        running = [index for index, other in enumerate(self.children) if other.is_running]
         is_live = self.homes[0].genesis.committee.is_strong(running)
         effect = "the others go on" if is_live else "too few: nothing new becomes final"
-        text = f"{child.describe_end()}; {len(running)} of {len(self._children)} validators run, {effect}"
+        text = f"{child.describe_end()}; {len(running)} of {len(self.children)} validators run, {effect}"
         self.teller.on_fault(child.name, text)
 
     async def _follow(self) -> None:
         """Tell every block once, asking the first node that runs."""
         height = 1
         while True:
-            for child in self._children:
+            for child in self.children:
                 if child.is_running:
                     height = await self._follow_one(child, height)
             await trio.sleep(POLL_SECONDS)
@@ -121,8 +120,8 @@ class Devnet:
 
     async def _stop(self) -> None:
         async with trio.open_nursery() as nursery:
-            for child in self._children:
-                nursery.start_soon(stop_child, child)
+            for child in self.children:
+                nursery.start_soon(child.stop)
         if self._ready:
             ready.withdraw(self._ready)
             self.teller.on_stopped(self._totals)
