@@ -13,12 +13,13 @@ What differs from libp2p's own way, and why:
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import os
 import socket
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import trio
@@ -61,6 +62,8 @@ OVERLOAD_CHECK_SECONDS: Final = 0.25
 """How often all connections are held to `STREAMS_MAX` and `UNREAD_BYTES_MAX`."""
 SOCKET_BUFFER_BYTES: Final = 512 << 10
 """Send buffer asked for, above `CREDIT_BYTES`: what credit allows fits without the reader's help. # hazard e"""
+SOCKET_READ_BYTES: Final = 128 << 10
+"""Bytes that one read of a socket asks for."""
 _CONNECTIONS_MAX: Final = 1_000_000
 """Never met: admission is by peer id and by `HANDSHAKES_MAX`. # hazard c"""
 _IDENTIFIED_BY: Final = ["/ipfs/ping/1.0.0"]
@@ -73,9 +76,13 @@ Serve: TypeAlias = Callable[[Connection], Awaitable[bool]]
 class Host:
     """One listening libp2p host with its own identity."""
 
-    def __init__(self, local: LocalHost, protocol: str, counters: Counter[str]) -> None:
+    def __init__(
+        self, local: LocalHost, protocol: str, counters: Counter[str], known_peer_ids: Iterable[str] = ()
+    ) -> None:
         quiet_libp2p()
         self.libp2p_host = _build_libp2p_host(local.seed)
+        for peer_id in known_peer_ids:
+            self.libp2p_host.get_peerstore().add_protocols(ID.from_string(peer_id), _IDENTIFIED_BY)
         self.peer_id = str(self.libp2p_host.get_id())
         self._requested_address = local.address
         self._listeners: list[trio.SocketListener] = []
@@ -114,6 +121,7 @@ class Host:
     async def run(self, serve: Serve, *, task_status: TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled; `bind` comes first."""
         async with self.libp2p_host.run([]), trio.open_nursery() as nursery:
+            await self._swarm.auto_connector.stop()
             try:
                 handler = _bind_handler(self._accept, serve)
                 await nursery.start(trio.serve_listeners, handler, self._listeners)
@@ -151,10 +159,9 @@ class Host:
     async def _connect(self, peer: HostPeer) -> tuple[SwarmConn, trio.SocketStream] | None:
         swarm, peer_id = self._swarm, ID.from_string(peer.peer_id)
         swarm.unblock_peer(peer_id)  # hazard d, should libp2p ever have dialed by itself
-        self.libp2p_host.get_peerstore().add_protocols(peer_id, _IDENTIFIED_BY)
         host, port = parse_address(peer.address)
         try:
-            stream = _tune(await trio.open_tcp_stream(host, port))
+            stream = tune_socket(await trio.open_tcp_stream(host, port))
         except OSError:
             return None
         conn = await self._upgrade(stream, swarm.upgrade_outbound_raw_conn(_wrap(stream, True), peer_id))
@@ -164,7 +171,7 @@ class Host:
         conn = None
         with self._take_handshake_place() as scope:
             try:
-                raw = _wrap(_tune(stream), False)
+                raw = _wrap(tune_socket(stream), False)
                 conn = await self._upgrade(stream, self._swarm.upgrade_inbound_raw_conn(raw, Multiaddr(self._address)))
             finally:
                 self._handshakes.pop(scope, None)
@@ -275,12 +282,33 @@ def _build_libp2p_host(seed: bytes) -> BasicHost:
     return host
 
 
+class _BufferedTcpStream(TrioTCPStream):
+    """Read the socket in large pieces: libp2p asks for two bytes, then for a few, then for one."""
+
+    def __init__(self, stream: trio.SocketStream) -> None:
+        super().__init__(stream)
+        self._data = b""
+        self._position = 0
+
+    async def read(self, n: int | None = None) -> bytes:
+        if self._position >= len(self._data):
+            self._data, self._position = await super().read(SOCKET_READ_BYTES), 0
+        end = len(self._data) if n is None else self._position + n
+        found = self._data[self._position : end]
+        self._position += len(found)
+        return found
+
+
 def _wrap(stream: trio.SocketStream, is_initiator: bool) -> RawConnection:
-    return RawConnection(TrioTCPStream(stream), is_initiator)
+    return RawConnection(_BufferedTcpStream(stream), is_initiator)
 
 
-def _tune(stream: trio.SocketStream) -> trio.SocketStream:
+def tune_socket(stream: trio.SocketStream) -> trio.SocketStream:
+    """Let the socket take the whole credit without the reader's help; returns the same stream. # hazard e"""
     stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
+    with contextlib.suppress(AttributeError):
+        # trio asks for 16 KiB, at which a writer waits whatever the buffer; 0 is the system's default, no such bound.
+        stream.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 0)
     return stream
 
 
