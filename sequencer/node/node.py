@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
@@ -39,6 +39,8 @@ from sequencer.types.genesis import Genesis, GenesisValidator, HostAddress
 
 if TYPE_CHECKING:
     from trio_typing import TaskStatus  # the type stubs of trio that libp2p brings lack trio.TaskStatus
+
+MakeNetwork: TypeAlias = Callable[[NetworkConfiguration], Network]
 
 EVENT_LOG_FILE = "events.jsonl"
 FULL_NODE_ADDRESS = "/ip4/127.0.0.1/tcp/0"
@@ -72,7 +74,7 @@ def make_libp2p_network(configuration: NetworkConfiguration) -> Network:
 async def run_node(
     home: Home,
     *,
-    make_network: Callable[[NetworkConfiguration], Network] = make_libp2p_network,
+    make_network: MakeNetwork = make_libp2p_network,
     sync_file: SyncFile = sync_data,
     task_status: TaskStatus[NodeAddresses] = trio.TASK_STATUS_IGNORED,
 ) -> None:

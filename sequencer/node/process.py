@@ -10,14 +10,15 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from importlib import import_module
 
 import trio
 
 from sequencer.errors import InvariantViolation, StoreError
 from sequencer.node.home import Home
-from sequencer.node.node import NodeAddresses, run_node
+from sequencer.node.node import MakeNetwork, NodeAddresses, make_libp2p_network, run_node
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 COLLECTOR_THRESHOLDS = (100_000, 50, 1_000)
@@ -29,14 +30,20 @@ def preload() -> None:
     import_module("p2p.libp2p_network")
 
 
-def run_process(home: Home, announce: Callable[[NodeAddresses], None], *, is_stdin_watched: bool) -> int:
+def run_process(
+    home: Home,
+    announce: Callable[[NodeAddresses], None],
+    *,
+    is_stdin_watched: bool,
+    make_network: MakeNetwork = make_libp2p_network,
+) -> int:
     """Run until told to stop and return the exit status; `announce` is called once the node listens.
 
     Raises `LocalError` if the node cannot start.
     """
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
     try:
-        trio.run(_run, home, announce, is_stdin_watched)
+        trio.run(_run, partial(run_node, home, make_network=make_network), announce, is_stdin_watched)
     except* (StoreError, InvariantViolation) as failures:
         print(f"sequencer: {home.settings.name} stopped: {_find_first(failures)}", file=sys.stderr, flush=True)
         return_code = 1
@@ -45,12 +52,14 @@ def run_process(home: Home, announce: Callable[[NodeAddresses], None], *, is_std
     return return_code
 
 
-async def _run(home: Home, announce: Callable[[NodeAddresses], None], is_stdin_watched: bool) -> None:
+async def _run(
+    run: Callable[..., Awaitable[None]], announce: Callable[[NodeAddresses], None], is_stdin_watched: bool
+) -> None:
     async with trio.open_nursery() as nursery:
         await nursery.start(_stop_on_signal, nursery.cancel_scope)
         if is_stdin_watched:
             nursery.start_soon(_stop_on_closed_stdin, nursery.cancel_scope)
-        addresses = await nursery.start(run_node, home)
+        addresses = await nursery.start(run)
         gc.collect()
         gc.freeze()
         announce(addresses)

@@ -1,0 +1,179 @@
+"""Names and bytes become validators and messages at the border, and only if they are in order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import trio
+
+from p2p.memory import MemoryHub, MemoryNetwork
+from p2p.network import HostPeer, LocalHost, NetworkConfiguration, RemotePeer
+from sequencer.cli.cluster.blueprint import Wish, draw
+from sequencer.node.border import Border
+from sequencer.node.event_log import EVENT_LOG_BYTES_MAX, EventLog
+from sequencer.node.followers import REQUESTS_MAX, Followers
+from sequencer.node.gossip import Gossip
+from sequencer.node.inbox import Inbox
+from sequencer.types.events import ItemsGossiped, MessageReceived, PeerConnected, PeerDisconnected
+from sequencer.types.genesis import Genesis
+from sequencer.types.messages import Channel, GetBlocks, Sync, SyncBlocks, decode_message, encode_message
+from tests.unit.node.scripted import GatedStore, wait_until
+
+MESSAGE = GetBlocks(bytes(32), 3)
+
+
+@pytest.fixture(scope="module")
+def genesis() -> Genesis:
+    return draw(Wish(2, "alpha", 7, None)).genesis
+
+
+class Pair:
+    """val0 with its border, and the bare network of val1."""
+
+    def __init__(self, genesis: Genesis, tmp_path: Path) -> None:
+        hub = MemoryHub()
+        self.own, self.other = hub.create(make_configuration(0)), hub.create(make_configuration(1))
+        self.inbox = Inbox()
+        self.log = tmp_path / "events.jsonl"
+        self.store = GatedStore()
+        self.followers = Followers(self.own, self.store)
+        self.border = Border(
+            self.own,
+            genesis,
+            is_validator=True,
+            gossip=Gossip(self.own),
+            followers=self.followers,
+            event_log=EventLog(self.log),
+        )
+
+    async def start(self, nursery: trio.Nursery) -> None:
+        await nursery.start(self.own.run)
+        await nursery.start(self.other.run)
+        nursery.start_soon(self.border.read, self.inbox)
+        await wait_until(lambda: self.inbox)
+        assert self.inbox.take() == PeerConnected(1)
+
+
+def make_configuration(index: int) -> NetworkConfiguration:
+    host = LocalHost(bytes(32), f"/memory/{index}")
+    peer = HostPeer("id", "/memory")
+    others = (RemotePeer(f"val{1 - index}", peer, peer, peer),)
+    return NetworkConfiguration(f"val{index}", bytes(8), host, host, host, others)
+
+
+async def test_message_of_a_peer_arrives_typed_with_its_index(
+    nursery: trio.Nursery, genesis: Genesis, tmp_path: Path
+) -> None:
+    """The replica sees who sent it by place in the committee, never by what the bytes say. # G4"""
+    pair = Pair(genesis, tmp_path)
+    await pair.start(nursery)
+    pair.other.send("val0", "votes", encode_message(MESSAGE))
+    await wait_until(lambda: pair.inbox)
+    assert pair.inbox.take() == MessageReceived(1, MESSAGE)
+    nursery.cancel_scope.cancel()
+
+
+async def test_message_is_sent_on_its_channel(nursery: trio.Nursery, genesis: Genesis, tmp_path: Path) -> None:
+    """Small and urgent messages use votes, catch-up uses data."""
+    pair = Pair(genesis, tmp_path)
+    await pair.start(nursery)
+    pair.border.send(1, MESSAGE)
+    pair.border.broadcast(Sync(1, 2))
+    arrived = {}
+    async for event in pair.other.events:
+        channel = getattr(event, "channel", None)
+        if channel is not None:
+            arrived[channel] = decode_message(event.payload, Channel(channel))  # type: ignore[union-attr]  # has a channel
+        if len(arrived) == 2:
+            break
+    assert arrived == {"votes": MESSAGE, "data": Sync(1, 2)}
+    nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("channel", ["votes", "data"])
+async def test_bytes_that_are_no_message_ban_their_sender(
+    nursery: trio.Nursery, genesis: Genesis, tmp_path: Path, channel: str
+) -> None:
+    """Nothing reaches the replica but the break of the connection, and the log says why."""
+    pair = Pair(genesis, tmp_path)
+    await pair.start(nursery)
+    pair.other.send("val0", channel, b"\x93no message")  # type: ignore[arg-type]  # one of the two names
+    await wait_until(lambda: pair.inbox)
+    assert pair.inbox.take() == PeerDisconnected(1)
+    assert pair.border.counters["messages_undecodable"] == 1
+    assert "banned for 60 s: message: is not msgpack" in pair.log.read_text()
+    nursery.cancel_scope.cancel()
+
+
+async def test_message_on_the_wrong_channel_bans_its_sender(
+    nursery: trio.Nursery, genesis: Genesis, tmp_path: Path
+) -> None:
+    """A vote on the data channel is no message of that channel."""
+    pair = Pair(genesis, tmp_path)
+    await pair.start(nursery)
+    pair.other.send("val0", "data", encode_message(MESSAGE))
+    await wait_until(lambda: pair.inbox)
+    assert pair.inbox.take() == PeerDisconnected(1)
+    nursery.cancel_scope.cancel()
+
+
+async def test_gossiped_envelope_arrives_as_items(nursery: trio.Nursery, genesis: Genesis, tmp_path: Path) -> None:
+    """What another node publishes reaches the replica unpacked."""
+    pair = Pair(genesis, tmp_path)
+    await pair.start(nursery)
+    publisher = Gossip(pair.other)
+    publisher.publish([b"one", b"two"])
+    publisher._send_envelope()
+    await wait_until(lambda: pair.inbox)
+    assert pair.inbox.take() == ItemsGossiped((b"one", b"two"))
+    nursery.cancel_scope.cancel()
+
+
+class Line(MemoryNetwork):
+    """Remembers what is sent to followers."""
+
+    def __init__(self) -> None:
+        super().__init__(MemoryHub(), make_configuration(0))
+        self.sent: list[tuple[str, bytes]] = []
+
+    def send(self, name: str, channel: str, payload: bytes) -> bool:
+        assert channel == "open"
+        self.sent.append((name, payload))
+        return True
+
+
+async def test_follower_is_served_blocks_and_nothing_else(nursery: trio.Nursery) -> None:
+    """A request for blocks is answered; any other message is a bad mark."""
+    line, store = Line(), GatedStore()
+    followers = Followers(line, store)
+    nursery.start_soon(followers.run)
+    followers.receive("stranger", Sync(1, 5))
+    followers.receive("hostile", MESSAGE)
+    await wait_until(lambda: line.sent)
+    assert line.sent == [("stranger", encode_message(SyncBlocks((), None)))]
+    assert line.bad_items == {"hostile": 1}
+    nursery.cancel_scope.cancel()
+
+
+def test_requests_of_followers_are_bounded() -> None:
+    """One request waits per follower, 64 in all; what is above is dropped and counted."""
+    followers = Followers(Line(), GatedStore())
+    for number in range(REQUESTS_MAX + 10):
+        followers.receive(f"follower{number}", Sync(1, 5))
+        followers.receive(f"follower{number}", Sync(2, 5))
+    assert len(followers._waiting) == REQUESTS_MAX
+    assert followers.counters["follower_requests_dropped"] == 20
+
+
+def test_event_log_is_bounded(tmp_path: Path) -> None:
+    """The file is renamed when it is full; two files are all there ever is."""
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b"x" * EVENT_LOG_BYTES_MAX)
+    log = EventLog(path)
+    log.write("first", {})
+    log.write("second", {})
+    log.close()
+    log.write("after the end", {})
+    assert [file.name for file in sorted(tmp_path.iterdir())] == ["events.jsonl", "events.jsonl.1"]
+    assert '"event": "second"' in path.read_text()
