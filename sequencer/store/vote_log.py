@@ -96,7 +96,7 @@ class VoteLog:
     def _refuse_contradiction(self, record: VoteRecord) -> None:
         known = self._known.get(_get_key(record))
         if known is not None:
-            raise InvariantViolation(f"second {record.kind.name} {record.number} with another digest")
+            raise InvariantViolation(f"second {record.kind.name} {record.number} with another digest")  # X1 X2 X4 X5 X6
         rival = {RecordKind.NULLIFY: RecordKind.FINALIZE, RecordKind.FINALIZE: RecordKind.NULLIFY}.get(record.kind)
         if rival is not None and (rival, record.epoch, record.number) in self._known:
             raise InvariantViolation(f"{record.kind.name} and {rival.name} in view {record.number}")  # X3

@@ -106,7 +106,7 @@ class PublishItems:
 
 
 class SubmissionStatus(enum.Enum):
-    """What happened to one submitted item."""
+    """What happened to one submitted item; only a receipt is a proof. # O5"""
 
     ACCEPTED = "accepted"
     """In a batch that is durable and pushed."""

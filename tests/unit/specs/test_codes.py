@@ -6,6 +6,7 @@ import ast
 import re
 
 from sequencer.execution.machines import MACHINES
+from sequencer.rpc.errors import Code
 from sequencer.types.outcome import Reason
 from tests.architecture.source import get_sources
 from tests.unit.specs.markdown import Section, get_section, read_document, read_tables, split_sections, strip_code
@@ -53,3 +54,9 @@ def test_operations_in_atomicity_equal_the_code() -> None:
     (machines, _) = read_tables(next(s for s in split_sections(ATOMICITY) if s.title == "Machines"))
     stated = {strip_code(row[1]) for row in machines}
     assert stated == {operation for operations in MACHINES.values() for operation in operations}
+
+
+def test_error_codes_in_rpc_equal_the_code() -> None:
+    """Every JSON-RPC code is listed with its name."""
+    (rows,) = read_tables(get_section(read_document("specs/rpc.md"), "Errors"))
+    assert {(int(row[0]), strip_code(row[1])) for row in rows} == {(int(code), code.name) for code in Code}

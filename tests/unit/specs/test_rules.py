@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.architecture.source import ROOT, get_sources
-from tests.unit.specs.markdown import split_sections
+from tests.unit.specs.markdown import read_document, split_sections
 
 FAMILIES = "GLPVCFTODREXAI"
 """First letters of rule ids; `specs/README.md` says what each stands for."""
@@ -60,6 +60,11 @@ def get_code() -> list[tuple[str, str]]:
     return [(str(path.relative_to(ROOT)), path.read_text()) for path in paths if path != Path(__file__)]
 
 
+def test_every_cited_rule_is_stated() -> None:
+    """Whoever meets `# V12` in the code finds V12 in the specification."""
+    assert find_unknown_citations(get_code(), get_stated_ids()) == []
+
+
 def test_every_rule_is_stated_once() -> None:
     """One id, one rule."""
     stated = get_stated_ids()
@@ -72,6 +77,11 @@ def find_unkept_rules(stated: Iterable[str], sources: Iterable[tuple[str, str]])
     for name, text in sources:
         kept |= find_mentioned_ids(text) if name.startswith("tests") else find_cited_ids(text)
     return [rule for rule in stated if rule not in kept]
+
+
+def test_every_ordering_rule_is_cited_by_code_or_test() -> None:
+    """A rule that nothing cites is a rule that nobody keeps."""
+    assert find_unkept_rules(find_stated_ids(read_document("specs/ordering.md")), get_code()) == []
 
 
 @pytest.mark.parametrize(
