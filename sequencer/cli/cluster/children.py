@@ -127,6 +127,8 @@ def _become_node(home: Path, stdin: int, stdout: int) -> NoReturn:
     status: int = ExitStatus.FAILED
     try:
         os.setsid()
+        with suppress(OSError):
+            Path("/proc/self/comm").write_text(f"seq-{home.name}")  # what `top` shows, where there is such a file
         log = os.open(home / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         for descriptor, standard in ((stdin, 0), (stdout, 1), (log, 2)):
             os.dup2(descriptor, standard)
