@@ -81,9 +81,7 @@ class Cluster:
     def call(self, name: str, method: str, seconds_max: float = 5.0, **parameters: object) -> Any:
         """Return the result of one JSON-RPC call; raises `OSError` if the node does not answer."""
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}).encode()
-        request = urllib.request.Request(
-            self.get_url(name), body, {"content-type": "application/json"}, method="POST"
-        )
+        request = urllib.request.Request(self.get_url(name), body, {"content-type": "application/json"}, method="POST")
         try:
             with urllib.request.urlopen(request, timeout=seconds_max) as answer:
                 reply = json.load(answer)
@@ -136,9 +134,7 @@ class Cluster:
         """Start the node of a killed validator again; it does not wait until it answers."""
         log = (self.folder / f"{name}-restarted.log").open("ab")
         command = [*prefix, sys.executable, "-m", "sequencer", "node", "--home", str(self.get_home(name))]
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-        )
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         log.close()
         self._restarted[name] = process
         return process

@@ -1,0 +1,85 @@
+"""Sign transactions for a devnet's accounts, hand them in over raw JSON-RPC and remember the promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from scripts.fault_injection.cluster import Cluster
+from sequencer.sdk.building import Account, BundleBuilder, operation, sign_bundle
+from sequencer.types.genesis import Genesis
+
+CHANNELS = 16
+
+
+class Wallet:
+    """The load accounts of a devnet with their next sequences."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self.genesis = Genesis.from_bytes(Path(cluster.ready["genesis"]).read_bytes())
+        self.accounts = {
+            entry["name"]: Account(bytes.fromhex(Path(entry["key_file"]).read_text().strip()), entry["name"])
+            for entry in cluster.ready["accounts"]
+        }
+        self._load = [account for name, account in self.accounts.items() if name.startswith("load")]
+        self._slots = [(account, channel) for channel in range(CHANNELS) for account in self._load]
+        self._sequences = {(account.address, channel): 0 for account, channel in self._slots}
+        self._turn = 0
+        self.acknowledged: dict[str, str] = {}
+        """Id → validator that answered `accepted`."""
+
+    def sign_transfer(self, name: str = "", *, amount: int = 1, height: int = 0) -> tuple[str, str]:
+        """Return id and item bytes, both in hex, of the next transfer on alpha; `name` picks the payer."""
+        payer, channel = self._next_slot(name)
+        sequence = self._sequences[(payer.address, channel)]
+        self._sequences[(payer.address, channel)] = sequence + 1
+        receiver = self.accounts["dave"].address
+        bundle = (
+            BundleBuilder(self.genesis)
+            .add_leg("alpha", payer, [operation("transfer", "gold", receiver, amount)])
+            .build(payer, sequence, height, channel=channel, valid_until=height + 100_000)
+        )
+        signed = sign_bundle(bundle, [payer])
+        return "0x" + signed.id.hex(), "0x" + signed.item_bytes.hex()
+
+    def send(self, validator: str, items: list[tuple[str, str]]) -> list[str]:
+        """Hand items in and return the status of each; remember what was accepted."""
+        transactions = [{"item": item} for _, item in items]
+        answer = self._cluster.call(validator, "seq_sendTransactions", transactions=transactions)
+        statuses = [str(result["status"]) for result in answer["results"]]
+        for (item_id, _), status in zip(items, statuses, strict=True):
+            if status == "accepted":
+                self.acknowledged[item_id] = validator
+        return statuses
+
+    def get_receipt(self, validator: str, item_id: str) -> dict[str, Any]:
+        """Return the receipt as the validator tells it."""
+        receipt: dict[str, Any] = self._cluster.call(validator, "seq_getTransactionReceipt", id=item_id)
+        return receipt
+
+    def find_pending(self, validator: str, item_ids: list[str]) -> list[str]:
+        """Return which of the ids the validator has not executed."""
+        return [
+            item_id
+            for item_id in item_ids
+            if self.get_receipt(validator, item_id)["status"] not in ("committed", "aborted", "inadmissible")
+        ]
+
+    def is_all_final(self, validator: str, item_ids: list[str]) -> bool:
+        """Tell whether the validator has executed all of them."""
+        return not self.find_pending(validator, item_ids)
+
+    def _next_slot(self, name: str) -> tuple[Account, int]:
+        if name:
+            account = self.accounts[name]
+            self._sequences.setdefault((account.address, 0), 0)
+            return account, 0
+        self._turn += 1
+        return self._slots[(self._turn - 1) % len(self._slots)]
+
+    def iterate_transfers(self) -> Iterator[tuple[str, str]]:
+        """Sign one transfer after the other, over all accounts and channels."""
+        while True:
+            yield self.sign_transfer()
