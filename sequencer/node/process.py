@@ -23,6 +23,8 @@ from sequencer.node.node import MakeNetwork, NodeAddresses, make_libp2p_network,
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 COLLECTOR_THRESHOLDS = (100_000, 50, 1_000)
 """The state is a large tree of small objects that live long; the defaults would walk it all the time."""
+SWITCH_SECONDS = 0.000_5
+"""A worker thread gives the interpreter back to the loop after this long, not 5 ms: a vote must not wait for it."""
 
 
 def preload() -> None:
@@ -42,6 +44,7 @@ def run_process(
     Raises `LocalError` if the node cannot start.
     """
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         trio.run(_run, partial(run_node, home, make_network=make_network), announce, is_stdin_watched)
     except* (StoreError, InvariantViolation) as failures:
