@@ -11,8 +11,10 @@ SHOWN_VALIDATORS = 8
 PEER_ID_SHOWN = 16
 
 
-def make_page(version: str, ready: Mapping[str, Any], seconds: float, seed: int | None, directory: str) -> list[str]:
-    """Return the lines of the page for the members of a ready file."""
+def make_page(
+    version: str, ready: Mapping[str, Any], seconds: float, seed: int | None, directory: str, prefix: str = ""
+) -> list[str]:
+    """Return the lines of the page for the members of a ready file; `prefix` stands before commands to try."""
     validators, rollups = ready["validators"], ready["rollups"]
     seed_text = "fresh keys" if seed is None else f"seed {seed}"
     faults = (len(validators) - 1) // 3
@@ -29,7 +31,7 @@ def make_page(version: str, ready: Mapping[str, Any], seconds: float, seed: int 
         *_make_validator_lines(validators),
         *_make_account_lines(ready["accounts"]),
         "",
-        *_make_things_to_try(ready),
+        *_make_things_to_try(ready, prefix),
         "",
     ]
 
@@ -54,11 +56,11 @@ def _make_account_lines(accounts: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _make_things_to_try(ready: Mapping[str, Any]) -> list[str]:
+def _make_things_to_try(ready: Mapping[str, Any], prefix: str) -> list[str]:
     things = {
-        "sequencer example swap": "an atomic exchange over two rollups, then one that must abort",
-        "sequencer status": "height, view, peers",
-        "sequencer load --rate 50 --seconds 10": "traffic, every outcome checked",
+        f"{prefix}sequencer example swap": "an atomic exchange over two rollups, then one that must abort",
+        f"{prefix}sequencer status": "height, view, peers",
+        f"{prefix}sequencer load --rate 50 --seconds 10": "traffic, every outcome checked",
         f"kill -9 {ready['validators'][-1]['pid']}": "lose a validator; the others go on",
     }
     width = max(len(command) for command in things)

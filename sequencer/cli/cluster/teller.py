@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -55,7 +56,8 @@ class PersonTeller:
 
     def on_ready(self, ready: Mapping[str, Any], seconds: float) -> None:
         """Write the page; its first line is the bold one."""
-        first, *others = make_page(__version__, ready, seconds, self.seed, self.directory)
+        prefix = "uv run " if "UV" in os.environ else ""  # uv tells its children so
+        first, *others = make_page(__version__, ready, seconds, self.seed, self.directory, prefix)
         print("\n".join([paint(first, Colour.BOLD, sys.stdout), *others]), flush=True)
 
     def on_block(self, summary: BlockSummary) -> None:

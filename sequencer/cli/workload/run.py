@@ -53,7 +53,7 @@ class Load:
             run = _Run(self, schedule, traffic, flights, genesis, height)
             await run.run()
             flights.close()
-            await check_marks(client, flights)
+        await check_marks(self.urls, flights)
         return flights.report
 
 
@@ -158,23 +158,28 @@ class _Run:
                 self._flights.on_final_block(block, self._now())
 
 
-async def check_marks(client: Client, flights: Flights) -> None:
+async def check_marks(urls: Sequence[str], flights: Flights) -> None:
     """Read the marks of every bundle, and count those that took effect in part or against their outcome."""
     queue = iter(flights.get_bundles())
 
     async def check() -> None:
-        for flight in queue:
-            try:
-                present = await read_marks(client, flight.shipment.marks)
-            except (UnreachableError, AnswerError) as error:
-                flights.report.mismatches.append(f"marks of {flight.shipment.signed.id.hex()[:12]}: {error}")
-                continue
-            if is_partial(present, flight.status):
-                flights.report.bundles_partial += 1
+        async with Client(urls) as client:
+            for flight in queue:
+                await check_bundle(client, flight, flights.report)
 
     async with trio.open_nursery() as nursery:
         for _ in range(CHECKERS):
             nursery.start_soon(check)
+
+
+async def check_bundle(client: Client, flight: Flight, report: Report) -> None:
+    """Read the marks of one bundle; if no node tells them, that is a mismatch too."""
+    try:
+        present = await read_marks(client, flight.shipment.marks)
+    except (UnreachableError, AnswerError) as error:
+        report.mismatches.append(f"marks of {flight.shipment.signed.id.hex()[:12]}: {error}")
+        return
+    report.bundles_partial += is_partial(present, flight.status)
 
 
 async def read_marks(client: Client, marks: Sequence[Mark]) -> list[bool]:
