@@ -75,14 +75,21 @@ class BlockStore:
     def _open_index(self) -> Index:
         try:
             index = Index(self.index_path)
-            end = index.get_indexed_end()
+            reason = self._find_mismatch(index)
         except StoreError:
             return self._replace_index("index_unreadable")
-        if end is not None and end > self._writer.end:
-            # After a loss of power without sync the index may know more than the segments hold.
+        if reason is not None:
             index.close()
-            return self._replace_index("index_ahead")
+            return self._replace_index(reason)
         return index
+
+    def _find_mismatch(self, index: Index) -> str | None:
+        """Say how index and segments contradict each other; a loss of power may do that, being behind is none."""
+        end = index.get_indexed_end()
+        if end is not None and end > self._writer.end:
+            return "index_ahead"
+        # The last pruning may be lost in the index, although the segments are gone.
+        return None if set(index.get_segment_numbers()) <= set(self.get_segment_numbers()) else "index_unpruned"
 
     def _replace_index(self, reason: str) -> Index:
         self.counters[reason] += 1

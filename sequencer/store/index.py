@@ -180,6 +180,11 @@ class Index:
                 "DELETE FROM certificates WHERE height < MIN(?, (SELECT MAX(height) FROM certificates))", (query_floor,)
             )
 
+    def get_segment_numbers(self) -> list[int]:
+        """Return the segments in which the index knows frames."""
+        with naming_sqlite_failure("read"):
+            return [number for (number,) in self._db.execute("SELECT number FROM segments ORDER BY number")]
+
     def get_segments_below(self, floor: Height, current: int) -> list[int]:
         """Return the closed segments in which no frame belongs to `floor` or above."""
         with naming_sqlite_failure("read"):

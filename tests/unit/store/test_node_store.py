@@ -326,6 +326,22 @@ def test_pruning_removes_old_heights_and_segments_and_keeps_waiting_batches(tmp_
     assert store.reader.get_block_heights()[1] == 200
 
 
+def test_index_that_forgot_a_pruning_is_rebuilt(tmp_path: Path) -> None:
+    """After a loss of power the index may name a segment that is gone; then it is not believed in anything."""
+    home, chain = make_home(tmp_path), Chain()
+    store = open_store(home, segment_bytes_max=2_000)
+    chain.grow(20)
+    perform_chain(store, chain)
+    store.save_snapshot(SaveSnapshot(chain.blocks[9].header, b"state"))
+    store.close()
+    get_segment_path(home / "blocks", 1).unlink()
+
+    store = open_store(home)
+
+    assert store.get_statistics().counters == {"index_unpruned": 1}
+    assert [block.header.height for block in store.load().blocks] == list(range(11, 21))
+
+
 def test_pruning_keeps_the_blocks_that_a_restart_needs(tmp_path: Path) -> None:
     """Without a snapshot every block stays, whatever was asked for; look-ups are pruned all the same."""
     home, chain = make_home(tmp_path), Chain()
