@@ -13,11 +13,8 @@ What differs from libp2p's own way, and why:
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import logging
 import os
-import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -29,9 +26,7 @@ from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.crypto.x25519 import create_new_key_pair as create_noise_key_pair
 from libp2p.custom_types import TProtocol
 from libp2p.host.basic_host import BasicHost
-from libp2p.io.trio import TrioTCPStream
 from libp2p.network.config import ConnectionConfig
-from libp2p.network.connection.raw_connection import RawConnection
 from libp2p.network.connection.swarm_connection import SwarmConn
 from libp2p.network.stream.net_stream import NetStream
 from libp2p.network.swarm import Swarm
@@ -46,6 +41,8 @@ from p2p.addresses import format_address, parse_address
 from p2p.connection import Connection
 from p2p.errors import ListenError
 from p2p.network import HostPeer, LocalHost
+from p2p.quiet import quiet_libp2p
+from p2p.tcp import tune_socket, wrap_socket
 
 if TYPE_CHECKING:
     from trio_typing import TaskStatus  # the type stubs of trio that libp2p brings lack trio.TaskStatus
@@ -60,10 +57,6 @@ LISTEN_BACKLOG: Final = 128
 """Connections that the system holds before they are accepted."""
 OVERLOAD_CHECK_SECONDS: Final = 0.25
 """How often all connections are held to `STREAMS_MAX` and `UNREAD_BYTES_MAX`."""
-SOCKET_BUFFER_BYTES: Final = 512 << 10
-"""Send buffer asked for, above `CREDIT_BYTES`: what credit allows fits without the reader's help. # hazard e"""
-SOCKET_READ_BYTES: Final = 128 << 10
-"""Bytes that one read of a socket asks for."""
 _CONNECTIONS_MAX: Final = 1_000_000
 """Never met: admission is by peer id and by `HANDSHAKES_MAX`. # hazard c"""
 _IDENTIFIED_BY: Final = ["/ipfs/ping/1.0.0"]
@@ -164,14 +157,14 @@ class Host:
             stream = tune_socket(await trio.open_tcp_stream(host, port))
         except OSError:
             return None
-        conn = await self._upgrade(stream, swarm.upgrade_outbound_raw_conn(_wrap(stream, True), peer_id))
+        conn = await self._upgrade(stream, swarm.upgrade_outbound_raw_conn(wrap_socket(stream, True), peer_id))
         return None if conn is None else (conn, stream)
 
     async def _accept(self, stream: trio.SocketStream, serve: Serve) -> None:
         conn = None
         with self._take_handshake_place() as scope:
             try:
-                raw = _wrap(tune_socket(stream), False)
+                raw = wrap_socket(tune_socket(stream), False)
                 conn = await self._upgrade(stream, self._swarm.upgrade_inbound_raw_conn(raw, Multiaddr(self._address)))
             finally:
                 self._handshakes.pop(scope, None)
@@ -280,51 +273,3 @@ def _build_libp2p_host(seed: bytes) -> BasicHost:
     if isinstance(network, Swarm):
         network.set_resource_manager(None)
     return host
-
-
-class _BufferedTcpStream(TrioTCPStream):
-    """Read the socket in large pieces: libp2p asks for two bytes, then for a few, then for one."""
-
-    def __init__(self, stream: trio.SocketStream) -> None:
-        super().__init__(stream)
-        self._data = b""
-        self._position = 0
-
-    async def read(self, n: int | None = None) -> bytes:
-        if self._position >= len(self._data):
-            self._data, self._position = await super().read(SOCKET_READ_BYTES), 0
-        end = len(self._data) if n is None else self._position + n
-        found = self._data[self._position : end]
-        self._position += len(found)
-        return found
-
-
-def _wrap(stream: trio.SocketStream, is_initiator: bool) -> RawConnection:
-    return RawConnection(_BufferedTcpStream(stream), is_initiator)
-
-
-def tune_socket(stream: trio.SocketStream) -> trio.SocketStream:
-    """Let the socket take the whole credit without the reader's help; returns the same stream. # hazard e"""
-    stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
-    with contextlib.suppress(AttributeError):
-        # trio asks for 16 KiB, at which a writer waits whatever the buffer; 0 is the system's default, no such bound.
-        stream.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 0)
-    return stream
-
-
-class _DropLibp2p(logging.Filter):
-    """Drop what libp2p logs on the root logger; its own loggers are silenced by level."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return f"{os.sep}libp2p{os.sep}" not in record.pathname
-
-
-_DROP_LIBP2P: Final = _DropLibp2p()
-
-
-def quiet_libp2p() -> None:
-    """Silence libp2p: it logs several lines at ERROR for each failed stream; we count instead."""
-    logging.getLogger("libp2p").setLevel(logging.CRITICAL)
-    root = logging.getLogger()
-    if _DROP_LIBP2P not in root.filters:
-        root.addFilter(_DROP_LIBP2P)

@@ -43,6 +43,7 @@ class Libp2pNetwork:
         self._open_sessions: dict[str, Session] = {}
         self._strangers: dict[str, Connection] = {}
         self._followers: dict[str, Peer] = {}
+        self._dialers: dict[str, list[Dialer]] = {}
         self._gossip: Gossip | None = None
         if configuration.is_gossip_enabled:
             topic = get_gossip_topic(configuration.network_id)
@@ -122,7 +123,9 @@ class Libp2pNetwork:
         if configuration.is_validator and host.peer_id > remote.peer_id:
             return
         delays = (configuration.dial_delay_seconds_min, configuration.dial_delay_seconds_max)
-        nursery.start_soon(Dialer(host, remote, self._bind_serve(channel), self._is_banned, *delays).run)
+        dialer = Dialer(host, remote, self._bind_serve(channel), self._is_banned, delays)
+        self._dialers.setdefault(peer.name, []).append(dialer)
+        nursery.start_soon(dialer.run)
 
     def _bind_serve(self, channel: ChannelName) -> Serve:
         async def serve(connection: Connection) -> bool:
@@ -134,15 +137,21 @@ class Libp2pNetwork:
         name = self._admission.get_name(channel, connection.peer_id)
         if self._is_banned(connection.peer_id):
             self._counters["banned_refused"] += 1
-        elif name is not None and channel in self._peers[name].channels:
-            return await self._serve_peer(self._peers[name], channel, connection)
         elif name is not None:
-            return await self._serve_gossip_peer(name, connection)
+            return await self._serve_known(self._peers[name], channel, connection)
         elif channel == "open":
             await self._serve_stranger(connection)
         else:
             self._counters[f"{channel}_stranger_refused"] += 1
         return False
+
+    async def _serve_known(self, peer: Peer, channel: ChannelName, connection: Connection) -> bool:
+        if not connection.is_dialed:
+            for dialer in self._dialers.get(peer.name, ()):
+                dialer.nudge()
+        if channel in peer.channels:
+            return await self._serve_peer(peer, channel, connection)
+        return await self._serve_gossip_peer(peer.name, connection)
 
     async def _serve_peer(self, peer: Peer, channel: ChannelName, connection: Connection) -> bool:
         session = self._create_session(channel, connection)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 import trio
@@ -46,6 +47,27 @@ async def test_death_of_a_peer_is_seen_and_its_return_too() -> None:
             await returned.wait_for_event(PeerUp("node0"))
             first.network.send("node1", "votes", b"new")
             assert await returned.wait_for_messages(1) == [b"new"]
+
+
+async def test_peer_that_reaches_us_on_one_host_is_dialed_at_once_on_the_others() -> None:
+    """A pause of half a minute ends when the peer shows that it is there."""
+    async with run_node(create_configuration(1, 2, {})) as gone:
+        addresses = gone.network.get_listen_addresses()
+    patient = replace(
+        create_configuration(0, 2, {1: addresses}), dial_delay_seconds_min=30.0, dial_delay_seconds_max=60.0
+    )
+
+    async def leave(connection: Connection) -> bool:
+        return connection.is_dialed
+
+    async with run_node(patient) as node, run_raw_host(SEEDS["open"][1], VOTES) as host:
+        own = node.network.get_listen_addresses()["open"]
+        with trio.fail_after(SECONDS_MAX):
+            while node.count("dial_failed") < 3:
+                await wait_all_tasks_blocked(0.01)
+            await host.dial(get_peer(0, "open", own), leave)
+            while node.count("dial_failed") < 6:
+                await wait_all_tasks_blocked(0.01)
 
 
 @pytest.mark.parametrize("channel", ["votes", "data"])

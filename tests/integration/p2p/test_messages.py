@@ -7,9 +7,9 @@ import trio
 from libp2p.stream_muxer.yamux import yamux
 
 from p2p.errors import ConfigurationError
-from p2p.host import tune_socket
 from p2p.network import MessageArrived
 from p2p.protocols import CREDIT_BYTES, LIMITS, RECORD_BYTES_MAX
+from p2p.tcp import tune_socket
 from tests.integration.p2p.cluster import SECONDS_MAX, run_cluster
 
 
