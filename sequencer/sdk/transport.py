@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import TracebackType
 
 import httpx
+import trio
 
 from sequencer.rpc.errors import Code
 from sequencer.sdk.errors import AnswerError, RejectedError, UnreachableError
@@ -41,8 +42,9 @@ class Endpoint:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections."""
-        await self._http.aclose()
+        """Close the connections, also when cancelled: closing waits for nobody."""
+        with trio.CancelScope(shield=True):
+            await self._http.aclose()
 
     async def call(self, method: str, parameters: Mapping[str, object]) -> object:
         """Return the result; raises `AnswerError` (`RejectedError`), or `UnreachableError` if there is no answer."""

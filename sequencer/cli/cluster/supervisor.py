@@ -15,12 +15,13 @@ from typing import Any
 import trio
 
 from sequencer.cli.cluster import ready
-from sequencer.cli.cluster.children import Child, wait_until_listening
+from sequencer.cli.cluster.children import Child, read_last_lines, wait_until_listening
 from sequencer.cli.cluster.lines import summarise
 from sequencer.cli.cluster.teller import Teller, Totals
 from sequencer.cli.command import CommandError
 from sequencer.errors import SequencerError
 from sequencer.node.home import Home
+from sequencer.sdk.errors import UnreachableError
 from sequencer.sdk.results import StatusAnswer
 from sequencer.sdk.transport import Endpoint
 
@@ -128,9 +129,14 @@ class Devnet:
 
 
 async def _wait_for_first_block(child: Child) -> None:
-    """Return when the node answers and has at least one block."""
+    """Return when the node answers and has at least one block; raises `CommandError` if it ends before."""
+    height = 0
     async with Endpoint(child.rpc) as node:
-        while StatusAnswer.from_json(await node.call("seq_status", {})).height < 1:
+        while height < 1:
+            try:
+                height = StatusAnswer.from_json(await node.call("seq_status", {})).height
+            except UnreachableError:
+                height = 0  # it has just ended, or is too busy to answer; the next line tells
             if not child.is_running:
-                raise CommandError(f"{child.name} {child.describe_end()} before the first block", "node_failed")
+                raise CommandError(f"{child.name} {child.describe_end()}; {read_last_lines(child.home)}", "node_failed")
             await trio.sleep(POLL_SECONDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 import trio
@@ -152,8 +153,11 @@ class _Run:
 
     async def _follow(self) -> None:
         """Note what is proven final; heights only grow, so new transactions are valid from here on."""
-        async with Client(self._load.urls, self._genesis) as client:
-            async for block in client.follow_final(self._height + 1):
+        async with (
+            Client(self._load.urls, self._genesis) as client,
+            aclosing(client.follow_final(self._height + 1)) as final,
+        ):
+            async for block in final:
                 self._height = block.height
                 self._flights.on_final_block(block, self._now())
 
