@@ -40,7 +40,8 @@ def main() -> int:
 def format_catch(catch: Catch) -> str:
     verdict = "caught" if catch.is_caught else "NOT CAUGHT"
     clean = "clean core passes" if catch.is_clean_same_seed else "clean core FAILS"
-    return f"{catch.bug.name:26} {catch.bug.rule:6} {verdict:10} by {catch.rule:8} seed {catch.seed}  {clean}  {catch.detail}"
+    found = f"by {catch.rule:8} seed {catch.seed}  {clean}  {catch.detail[:100]}"
+    return f"{catch.bug.name:26} {catch.bug.rule:6} {verdict:10} {found}"
 
 
 def to_json(catch: Catch) -> dict[str, object]:

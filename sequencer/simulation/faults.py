@@ -27,15 +27,15 @@ class FaultKind(str, enum.Enum):
     """What can happen to a simulated network; the text is what the command line takes."""
 
     CRASH = "crash"
-    """A process dies, loses a random part of what it had not synced, and starts again."""
+    """Processes die, lose a random part of what they had not synced, and start again."""
     DELAY = "delay"
-    """One direction of a connection, or all of one node's, becomes slow."""
+    """One direction of a connection, all that a node sends or receives, or everything becomes slow."""
     CONNECTION_LOSS = "connection_loss"
     """A connection breaks and loses an unknown suffix of what was sent."""
     PARTITION = "partition"
     """The network falls apart in two."""
     SLOW_FSYNC = "slow_fsync"
-    """A node's disk takes up to a second for each sync."""
+    """Disks take up to two seconds for each sync."""
 
 
 ALL_FAULTS: tuple[FaultKind, ...] = tuple(FaultKind)
@@ -49,7 +49,9 @@ class Fault:
     start_us: int
     end_us: int
     nodes: tuple[int, ...]
-    """CRASH, SLOW_FSYNC: the node. DELAY: from, to. CONNECTION_LOSS: the two ends. PARTITION: one side."""
+    """CRASH, SLOW_FSYNC: those hit. CONNECTION_LOSS: the two ends. PARTITION: one side. DELAY: see `targets`."""
+    targets: tuple[int, ...] = ()
+    """DELAY: messages from any of `nodes` to any of these are slow."""
     size_us: int = 0
     """DELAY: largest extra delay. SLOW_FSYNC: largest duration of a sync."""
 
@@ -65,29 +67,38 @@ def plan_faults(rng: random.Random, size: int, kinds: Sequence[FaultKind]) -> tu
 
 
 _COUNTS: dict[FaultKind, tuple[int, int]] = {
-    FaultKind.CRASH: (1, 6),
-    FaultKind.DELAY: (1, 8),
-    FaultKind.CONNECTION_LOSS: (2, 12),
-    FaultKind.PARTITION: (1, 3),
-    FaultKind.SLOW_FSYNC: (1, 4),
+    FaultKind.CRASH: (2, 10),
+    FaultKind.DELAY: (2, 10),
+    FaultKind.CONNECTION_LOSS: (4, 24),
+    FaultKind.PARTITION: (1, 5),
+    FaultKind.SLOW_FSYNC: (1, 6),
 }
 """Fewest and most faults of each kind in a seed that has it on."""
 
 
 def _draw_fault(rng: random.Random, kind: FaultKind, size: int) -> Fault:
+    everybody = tuple(range(size))
     start_us = rng.randint(1 * SECOND, HEAL_US - 2 * SECOND)
-    end_us = min(HEAL_US - 1 * SECOND, start_us + rng.randint(300 * MILLISECOND, 8 * SECOND))
+    end_us = min(HEAL_US - 1 * SECOND, start_us + rng.randint(300 * MILLISECOND, rng.choice((2, 8)) * SECOND))
     if kind is FaultKind.CRASH:
-        return Fault(kind, start_us, end_us, (rng.randrange(size),))
+        return Fault(kind, start_us, end_us, _draw_group(rng, size))
     if kind is FaultKind.SLOW_FSYNC:
-        return Fault(kind, start_us, end_us, (rng.randrange(size),), rng.randint(100, 1_000) * MILLISECOND)
+        return Fault(kind, start_us, end_us, _draw_group(rng, size), size_us=rng.randint(100, 2_000) * MILLISECOND)
     if kind is FaultKind.PARTITION:
-        group = rng.sample(range(size), rng.randint(1, size // 2))
-        return Fault(kind, start_us, end_us, tuple(sorted(group)))
-    left, right = rng.sample(range(size), 2)
+        return Fault(kind, start_us, end_us, tuple(sorted(rng.sample(everybody, rng.randint(1, size // 2)))))
     if kind is FaultKind.DELAY:
-        return Fault(kind, start_us, end_us, (left, right), rng.randint(200, 4_000) * MILLISECOND)
-    return Fault(kind, start_us, start_us, (min(left, right), max(left, right)))
+        nodes, targets = rng.choice(((None, None), (None, everybody), (everybody, None), (everybody, everybody)))
+        one, other = rng.sample(everybody, 2)
+        size_us = rng.randint(200, 4_000) * MILLISECOND
+        return Fault(kind, start_us, end_us, nodes or (one,), targets or (other,), size_us)
+    left, right = sorted(rng.sample(everybody, 2))
+    return Fault(kind, start_us, start_us, (left, right))
+
+
+def _draw_group(rng: random.Random, size: int) -> tuple[int, ...]:
+    """Return one node mostly, sometimes several, sometimes all."""
+    count = rng.choice((1, 1, 1, rng.randint(1, size), size))
+    return tuple(sorted(rng.sample(range(size), count)))
 
 
 class FaultInjector:
@@ -117,30 +128,35 @@ class FaultInjector:
         return total
 
     def _start(self, fault: Fault) -> None:
-        end = self._scheduler.call_at
         if fault.kind is FaultKind.CRASH:
-            self._crash(fault)
-        elif fault.kind is FaultKind.DELAY:
-            source, target = fault.nodes
-            self._network.set_extra_delay(source, target, fault.size_us)
-            end(fault.end_us, self._network.set_extra_delay, source, target, 0)
+            for index in fault.nodes:
+                self._crash(self._nodes[index], fault.end_us)
         elif fault.kind is FaultKind.CONNECTION_LOSS:
             self._network.break_connection(*fault.nodes)
         elif fault.kind is FaultKind.PARTITION:
             self._network.cut(frozenset(fault.nodes))
-            end(fault.end_us, self._network.heal)
+            self._scheduler.call_at(fault.end_us, self._network.heal)
         else:
-            self._nodes[fault.nodes[0]].slow_sync_us = fault.size_us
-            end(fault.end_us, setattr, self._nodes[fault.nodes[0]], "slow_sync_us", 0)
+            resize = self._set_delay if fault.kind is FaultKind.DELAY else self._set_sync
+            resize(fault, fault.size_us)
+            self._scheduler.call_at(fault.end_us, resize, fault, 0)
 
-    def _crash(self, fault: Fault) -> None:
-        node = self._nodes[fault.nodes[0]]
+    def _set_delay(self, fault: Fault, size_us: int) -> None:
+        for source in fault.nodes:
+            for target in fault.targets:
+                self._network.set_extra_delay(source, target, size_us)
+
+    def _set_sync(self, fault: Fault, size_us: int) -> None:
+        for index in fault.nodes:
+            self._nodes[index].slow_sync_us = size_us
+
+    def _crash(self, node: SimulatedNode, end_us: int) -> None:
         if not node.is_running:
             return
         self.fired[FaultKind.CRASH.value] += 1
         node.crash()
         self._network.drop_node(node.index)
-        self._scheduler.call_at(fault.end_us, self._restart, node)
+        self._scheduler.call_at(end_us + self._rng.randint(0, SECOND // 2), self._restart, node)
 
     def _restart(self, node: SimulatedNode) -> None:
         if not node.is_running:
@@ -149,7 +165,6 @@ class FaultInjector:
             self._network.admit_node(node.index)
 
     def _heal(self) -> None:
-        self._network.heal()
+        """All planned ends lie before this; what still is down starts now."""
         for node in self._nodes:
-            node.slow_sync_us = 0
             self._restart(node)

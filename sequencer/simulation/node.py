@@ -121,6 +121,7 @@ class SimulatedNode:
         self._machine.observer.on_boot(self)
         try:
             self.replica = Replica(self._config, self.store.load())
+            self._machine.observer.on_started(self)
             effects = self.replica.start(self.get_instant())
         except SequencerError as error:
             self._fail(error)
@@ -235,7 +236,7 @@ class SimulatedNode:
 
     def _write(self, effect: Effect) -> None:
         if isinstance(effect, PersistVote):
-            self.store.append_vote(effect.record)
+            self.store.append_vote(effect.record, effect.header)
         elif isinstance(effect, PersistBatch):
             self.store.append(effect.batch)
         elif isinstance(effect, PersistBlock):

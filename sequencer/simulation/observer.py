@@ -23,6 +23,9 @@ class Observer:
     def on_boot(self, node: SimulatedNode) -> None:
         """The node is about to start on what its disk holds."""
 
+    def on_started(self, node: SimulatedNode) -> None:
+        """The node's replica stands on what the disk held, and is about to act."""
+
     def on_crash(self, node: SimulatedNode) -> None:
         """The node died; what survived was reported by `on_durable`."""
 
@@ -59,6 +62,7 @@ class Observers(Observer):
 
     def __init__(self) -> None:
         self._boot: list[Callable[..., None]] = []
+        self._started: list[Callable[..., None]] = []
         self._crash: list[Callable[..., None]] = []
         self._durable: list[Callable[..., None]] = []
         self._sent: list[Callable[..., None]] = []
@@ -72,7 +76,7 @@ class Observers(Observer):
 
     def add(self, observer: Observer) -> None:
         """Let `observer` see what comes from now on; hooks that it does not override cost nothing."""
-        for name in ("boot", "crash", "durable", "sent", "received", "executed", "certified", "answered"):
+        for name in ("boot", "started", "crash", "durable", "sent", "received", "executed", "certified", "answered"):
             self._bind(observer, name)
         for name in ("banned", "alarm", "error"):
             self._bind(observer, name)
@@ -83,6 +87,10 @@ class Observers(Observer):
 
     def on_boot(self, node: SimulatedNode) -> None:
         for hook in self._boot:
+            hook(node)
+
+    def on_started(self, node: SimulatedNode) -> None:
+        for hook in self._started:
             hook(node)
 
     def on_crash(self, node: SimulatedNode) -> None:

@@ -1,7 +1,8 @@
 """Keep what a simulated node writes, and lose at a crash what it did not sync.
 
-Two append-only files, as on a real node: the vote log and the block store (batches, blocks,
-certificates, snapshots). A crash keeps a random prefix of each file's unsynced tail.
+Two append-only files, as on a real node: the block store (batches, blocks, certificates,
+snapshots), and the vote log, which is written only once the block store is synced. A crash
+keeps a random prefix of what was not synced, in that order.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ class DurableIndex:
     """What has reached the disk for good, indexed for monitors and for recovery."""
 
     votes: set[VoteRecord] = field(default_factory=set)
+    headers: dict[Digest, BlockHeader] = field(default_factory=dict)
+    """Headers logged with votes, in the order of writing."""
     batches: dict[Digest, Batch] = field(default_factory=dict)
     blocks: dict[Height, FinalizedBlock] = field(default_factory=dict)
     certificate: CommitmentCertificate | None = None
@@ -48,12 +51,12 @@ class SimulatedStore:
     def __init__(self) -> None:
         self.vote_log: list[VoteRecord] = []
         self.durable = DurableIndex()
-        self._unsynced_votes: list[VoteRecord] = []
+        self._unsynced_votes: list[tuple[VoteRecord, BlockHeader | None]] = []
         self._unsynced_records: list[StoreRecord] = []
 
-    def append_vote(self, record: VoteRecord) -> None:
-        """Write a vote record; durable at the next `sync`."""
-        self._unsynced_votes.append(record)
+    def append_vote(self, record: VoteRecord, header: BlockHeader | None = None) -> None:
+        """Write a vote record with the header that it names; durable at the next `sync`."""
+        self._unsynced_votes.append((record, header))
 
     def append(self, record: StoreRecord) -> None:
         """Write a block-store record; durable at the next `sync`."""
@@ -69,19 +72,21 @@ class SimulatedStore:
         return self._keep(len(self._unsynced_votes), len(self._unsynced_records))
 
     def crash(self, rng: random.Random) -> tuple[list[VoteRecord], list[StoreRecord], int]:
-        """Keep a random prefix of each unsynced tail; returns what survived and how many records were lost."""
+        """Keep a random prefix of the unsynced tail; returns what survived and how many records were lost."""
         written = self.unsynced_count
-        votes, records = self._keep(
-            rng.randint(0, len(self._unsynced_votes)), rng.randint(0, len(self._unsynced_records))
-        )
+        kept = rng.randint(0, written)
+        records_kept = min(kept, len(self._unsynced_records))
+        votes, records = self._keep(kept - records_kept, records_kept)
         self._unsynced_votes, self._unsynced_records = [], []
-        return votes, records, written - len(votes) - len(records)
+        return votes, records, written - kept
 
     def _keep(self, vote_count: int, record_count: int) -> tuple[list[VoteRecord], list[StoreRecord]]:
-        votes, self._unsynced_votes = self._unsynced_votes[:vote_count], self._unsynced_votes[vote_count:]
+        logged, self._unsynced_votes = self._unsynced_votes[:vote_count], self._unsynced_votes[vote_count:]
         records, self._unsynced_records = self._unsynced_records[:record_count], self._unsynced_records[record_count:]
+        votes = [record for record, _ in logged]
         self.vote_log.extend(votes)
         self.durable.votes.update(votes)
+        self.durable.headers.update((header.digest, header) for _, header in logged if header is not None)
         for record in records:
             self._index(record)
         return votes, records
@@ -129,6 +134,7 @@ class SimulatedStore:
             batches=self._get_undelivered_batches(),
             commitment=durable.certificate,
             observer_reason=None,
+            headers=tuple(header for header in durable.headers.values() if header.view > finalized_view),
         )
 
     def _get_newest_finalization(self) -> tuple[Certificate, BlockHeader] | None:

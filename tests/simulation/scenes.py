@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import random
 
-from sequencer.replica.configuration import ReplicaConfig
-
 from sequencer.crypto.hashing import ZERO_DIGEST
 from sequencer.crypto.signatures import SCHEME
+from sequencer.replica.configuration import ReplicaConfig
 from sequencer.simulation.checkers.ledger import Ledger
 from sequencer.simulation.network import DelayProfile, Network
 from sequencer.simulation.node import Machine, SimulatedNode

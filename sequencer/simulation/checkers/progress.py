@@ -76,10 +76,15 @@ class InclusionChecker(Observer):
 
 
 class HonestyChecker(Observer):
-    """Among honest validators nobody is banned, no alarm is raised and no replica stops. # C1 C2"""
+    """Among honest validators nobody is banned, no alarm is raised, and nobody stops signing. # C1 C2 D1"""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+
+    def on_started(self, node: SimulatedNode) -> None:
+        if node.replica is not None and node.replica.observer_reason is not None:
+            detail = f"a crash alone makes an observer: {node.replica.observer_reason}"
+            self._ledger.report("D1", 0, node.index, detail)
 
     def on_banned(self, node: SimulatedNode, peer: int, reason: str) -> None:
         self._ledger.report("C1", 0, node.index, f"bans the honest validator {peer}: {reason}")

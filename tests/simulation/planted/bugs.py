@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -101,9 +102,7 @@ def choose_parent_without_nullifications(view: int, finalized_view: int, *rest: 
 @contextmanager
 def plant_skipped_nullification() -> Iterator[None]:
     with ExitStack() as stack:
-        stack.enter_context(
-            replaced(voting_rules, "check_parent_certified", check_parent_without_nullifications)
-        )
+        stack.enter_context(replaced(voting_rules, "check_parent_certified", check_parent_without_nullifications))
         stack.enter_context(replaced(core, "choose_parent", choose_parent_without_nullifications))
         yield
 
@@ -145,7 +144,7 @@ TURNS = count()
 def plant_no_certificate_forwarding() -> Iterator[None]:
     with ExitStack() as stack:
         for name, value in (
-            ("_forward_entry", lambda self: setattr(self, "_forward_ms", None)),
+            ("_forward_entry", lambda self: setattr(self._clock, "forward_ms", None)),
             ("_answer_stale", lambda self, peer, view, now: None),
             ("get_hello_certificates", lambda self: ()),
         ):
@@ -162,13 +161,17 @@ def plant_no_repush() -> Iterator[None]:
     def on_connected(self: OwnLane, peer: int, delivered: int, held: int, now_ms: int) -> None:
         genuine(self, peer, delivered, self.top.position, now_ms)
 
-    with replaced(OwnLane, "_is_stalled", lambda *_: False), replaced(OwnLane, "on_connected", on_connected):
+    with (
+        replaced(OwnLane, "_is_stalled", lambda *_: False),
+        replaced(OwnLane, "get_repush_time", lambda self: None),
+        replaced(OwnLane, "on_connected", on_connected),
+    ):
         yield
 
 
 def make_header_of_any_time(*arguments: Any) -> Any:
     header = GENUINE_MAKE_HEADER(*arguments)
-    return core.replace(header, time_ms=arguments[0].time_ms - 1) if header.height % 5 == 0 else header
+    return replace(header, time_ms=arguments[0].time_ms - 1) if header.height % 5 == 0 else header
 
 
 GENUINE_MAKE_HEADER = core.make_header
@@ -188,12 +191,16 @@ def deliver_tips_only(*arguments: Any) -> tuple[Any, ...]:
     return tuple(GENUINE_ORDER(seed, header, [batches[-1:] for batches in lanes]))
 
 
+def is_strong_by_two_thirds(self: Committee, signers: Any) -> bool:
+    return self.get_power(signers) >= 2 * self.fault_power + 1
+
+
 BUGS: tuple[PlantedBug, ...] = (
     PlantedBug(
         "quorum_2f_plus_1",
         "G1",
         ("I7", "V3", "E2"),
-        replacing(Committee, "is_strong", lambda self, signers: self.get_power(signers) > 2 * self.fault_power),
+        replacing(Committee, "is_strong", is_strong_by_two_thirds),
         validators=5,
     ),
     PlantedBug(
@@ -247,10 +254,14 @@ BUGS: tuple[PlantedBug, ...] = (
     PlantedBug("no_repush", "L2b", ("I12", "I13"), plant_no_repush),
     PlantedBug("no_certificate_forwarding", "F1-F5", ("I12",), plant_no_certificate_forwarding),
     PlantedBug("no_nullify", "T2", ("I12",), replacing(core.Consensus, "_compute_deadline", lambda self: 10**12)),
-    PlantedBug("unstable_order", "O3", ("O3", "I5"), replacing(delivery, "compute_batch_order", compute_unstable_order)),
+    PlantedBug(
+        "unstable_order", "O3", ("O3", "I5"), replacing(delivery, "compute_batch_order", compute_unstable_order)
+    ),
     PlantedBug("tips_only", "O2", ("O2",), replacing(delivery, "compute_batch_order", deliver_tips_only)),
     PlantedBug("time_goes_back", "V7", ("V7", "I10"), plant_time_goes_back),
-    PlantedBug("bundle_partial", "A8", ("A8", "A11", "A20"), replacing(Journal, "revert", revert_all_but_the_first_write)),
+    PlantedBug(
+        "bundle_partial", "A8", ("A8", "A11", "A20"), replacing(Journal, "revert", revert_all_but_the_first_write)
+    ),
     PlantedBug("replay_accepted", "A6", ("A6", "A8"), replacing(automaton, "admit", admit_again)),
     PlantedBug("fee_not_burned", "A17", ("A17",), replacing(automaton, "admit", admit_for_free)),
     PlantedBug(
