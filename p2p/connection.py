@@ -35,6 +35,7 @@ _STREAM_FAILURES: Final = (
     BaseLibp2pError,
     OSError,
     EOFError,
+    ValueError,  # also text of a peer that is no UTF-8
     trio.BrokenResourceError,
     trio.ClosedResourceError,
     trio.EndOfChannel,

@@ -46,6 +46,18 @@ _RPC_BYTES_MAX: Final = 1 << 20
 """Largest gossip packet; libp2p resets the stream above it."""
 
 
+class _GuardedPubsub(Pubsub):
+    """Count what a message provokes; libp2p lets it end the service, and with it the node."""
+
+    failure_count = 0
+
+    async def push_msg(self, msg_forwarder: ID, msg: rpc_pb2.Message) -> None:
+        try:
+            await super().push_msg(msg_forwarder, msg)
+        except Exception:  # noqa: BLE001  # a malformed key or signature raises whatever its parser likes; the message is dropped
+            self.failure_count += 1
+
+
 class Gossip:
     """Publish to and hear from one topic."""
 
@@ -69,7 +81,7 @@ class Gossip:
         self._outbox_filled = trio.Event()
         self._inbox_filled = trio.Event()
         self._router = GossipSub([_PROTOCOL], 8, 6, 12, heartbeat_interval=1, spam_protection_enabled=False)
-        self._pubsub = Pubsub(
+        self._pubsub = _GuardedPubsub(
             host.libp2p_host,
             self._router,
             strict_signing=True,

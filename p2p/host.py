@@ -16,12 +16,12 @@ from __future__ import annotations
 import errno
 import os
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import trio
 from libp2p import new_host
-from libp2p.abc import IMuxedConn
+from libp2p.abc import IMuxedConn, INetStream
 from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.crypto.x25519 import create_new_key_pair as create_noise_key_pair
 from libp2p.custom_types import TProtocol
@@ -59,8 +59,6 @@ OVERLOAD_CHECK_SECONDS: Final = 0.25
 """How often all connections are held to `STREAMS_MAX` and `UNREAD_BYTES_MAX`."""
 _CONNECTIONS_MAX: Final = 1_000_000
 """Never met: admission is by peer id and by `HANDSHAKES_MAX`. # hazard c"""
-_IDENTIFIED_BY: Final = ["/ipfs/ping/1.0.0"]
-"""Noted for each known peer, so that libp2p does not spend a stream on asking who it is."""
 
 Serve: TypeAlias = Callable[[Connection], Awaitable[bool]]
 """Called for each authenticated connection, which is closed when it returns; True if it had become usable."""
@@ -69,13 +67,9 @@ Serve: TypeAlias = Callable[[Connection], Awaitable[bool]]
 class Host:
     """One listening libp2p host with its own identity."""
 
-    def __init__(
-        self, local: LocalHost, protocol: str, counters: Counter[str], known_peer_ids: Iterable[str] = ()
-    ) -> None:
+    def __init__(self, local: LocalHost, protocol: str, counters: Counter[str]) -> None:
         quiet_libp2p()
         self.libp2p_host = _build_libp2p_host(local.seed)
-        for peer_id in known_peer_ids:
-            self.libp2p_host.get_peerstore().add_protocols(ID.from_string(peer_id), _IDENTIFIED_BY)
         self.peer_id = str(self.libp2p_host.get_id())
         self._requested_address = local.address
         self._listeners: list[trio.SocketListener] = []
@@ -84,6 +78,8 @@ class Host:
         self._handshakes: dict[trio.CancelScope, None] = {}
         self._connections: list[Connection] = []
         self._registered = trio.Event()
+        self._negotiate = self._swarm.common_stream_handler
+        self._swarm.set_stream_handler(self._handle_stream)
         self.libp2p_host.set_stream_handler(TProtocol(protocol), self._on_stream)  # type: ignore[arg-type]  # INetStream is always a NetStream
 
     @property
@@ -213,6 +209,14 @@ class Host:
             await connection.close()
             self._connections.remove(connection)
 
+    async def _handle_stream(self, stream: INetStream) -> None:
+        """Run libp2p's handling of a stream that the peer opened; whatever escapes would stop the whole host."""
+        try:
+            await self._negotiate(stream)
+        except Exception:  # noqa: BLE001  # libp2p lets anything that a peer's bytes provoke escape; counted, and the peer closed
+            self._counters["stream_failed"] += 1
+            self.close_peer(str(stream.muxed_conn.peer_id))
+
     async def _on_stream(self, stream: NetStream) -> None:
         conn = stream.swarm_conn
         if conn is None:
@@ -272,4 +276,8 @@ def _build_libp2p_host(seed: bytes) -> BasicHost:
     network = host.get_network()
     if isinstance(network, Swarm):
         network.set_resource_manager(None)
+        for notifee in tuple(network.notifees):
+            # It would ask each peer who it is, in a task whose failure ends the program; noise has told us.
+            if type(notifee).__module__ == BasicHost.__module__:
+                network.remove_notifee(notifee)
     return host

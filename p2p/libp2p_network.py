@@ -36,7 +36,8 @@ class Libp2pNetwork:
         self._pulse = Pulse(configuration.heartbeat_seconds, configuration.silence_seconds)
         self._events_send, self._events = trio.open_memory_channel[NetworkEvent](EVENTS_MAX)
         self._hosts = {
-            channel: self._create_host(channel, local) for channel, local in _get_local_hosts(configuration).items()
+            channel: Host(local, get_protocol_id(channel, configuration.network_id), self._counters)
+            for channel, local in _get_local_hosts(configuration).items()
         }
         channels: tuple[ChannelName, ...] = ("votes", "data") if configuration.is_validator else ("open",)
         self._peers = {peer.name: Peer(peer.name, channels, self._events_send) for peer in configuration.peers}
@@ -206,11 +207,6 @@ class Libp2pNetwork:
                     nursery.cancel_scope.cancel()
         finally:
             del self._followers[peer.name]
-
-    def _create_host(self, channel: ChannelName, local: LocalHost) -> Host:
-        protocol = get_protocol_id(channel, self._configuration.network_id)
-        known: list[HostPeer] = [getattr(peer, channel) for peer in self._configuration.peers]
-        return Host(local, protocol, self._counters, [peer.peer_id for peer in known])
 
     def _create_session(self, channel: ChannelName, connection: Connection) -> Session:
         protocol = get_protocol_id(channel, self._configuration.network_id)
