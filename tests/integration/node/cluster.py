@@ -10,6 +10,7 @@ import trio
 
 from p2p.memory import MemoryHub
 from sequencer.cli.cluster.blueprint import Wish, build, draw
+from sequencer.errors import InvariantViolation, StoreError
 from sequencer.execution.machines.transfer import make_balance_key
 from sequencer.light import ReceiptView
 from sequencer.node.home import Home, NodeSettings, read_home
@@ -75,8 +76,8 @@ class Cluster:
         try:
             with node.scope:
                 await run_node(node.home, make_network=self.hub.create, sync_file=sync_file, task_status=task_status)
-        except BaseExceptionGroup as error:
-            node.failure = find_first(error)
+        except* (StoreError, InvariantViolation) as failures:
+            node.failure = find_first(failures)  # any other error ends the test
         finally:
             node.ended.set()
 
@@ -86,6 +87,8 @@ class Cluster:
                 nursery.start_soon(self.nodes[name].kill)
 
     async def get_height(self, name: str) -> int:
+        if self.nodes[name].failure is not None:
+            raise AssertionError(f"{name} stopped") from self.nodes[name].failure
         async with self.nodes[name].client as client:
             return (await client.get_status()).height
 

@@ -67,7 +67,7 @@ async def test_killed_node_catches_up_with_the_others(nursery: trio.Nursery, tmp
     await cluster.wait_for_height(3)
     await cluster.kill("val3")
     await cluster.transfer("val0", 5)
-    await cluster.wait_for_height(await cluster.get_height("val0") + 40, "val0", "val1", "val2")
+    await cluster.wait_for_height(await cluster.get_height("val0") + 12, "val0", "val1", "val2")
 
     await cluster.start("val3")
 
