@@ -8,13 +8,14 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from sequencer.consensus import core, voting_rules
+from sequencer.consensus import core, proposer, voting_rules
 from sequencer.consensus.own_votes import OwnVotes
 from sequencer.consensus.view_record import ViewRecord
 from sequencer.execution import automaton, evaluation, system_state
+from sequencer.execution.machines.access import LegState
 from sequencer.lanes.lanes import Lanes
 from sequencer.lanes.own_lane import OwnLane
-from sequencer.ordering import delivery
+from sequencer.ordering import delivery, total_order
 from sequencer.replica import recovery
 from sequencer.state.journal import Journal
 from sequencer.types.bundle import Bundle
@@ -88,15 +89,15 @@ def check_parent_without_nullifications(
 GENUINE_CHECK_PARENT = voting_rules.check_parent_certified
 
 
-def choose_parent_without_nullifications(view: int, finalized_view: int, *rest: Any) -> core.Parent | None:
+def choose_parent_without_nullifications(view: int, finalized_view: int, *rest: Any) -> proposer.Parent | None:
     """Let leaders skip views in silence, so that voters are asked to accept it."""
     digest, finalization, get_record = rest
     for below in range(view - 1, finalized_view, -1):
         record = get_record(below)
         notarization = record.get_certificate(VoteKind.NOTARIZE) if record else None
         if notarization is not None:
-            return core.Parent(below, notarization.digest, (notarization,))
-    return core.Parent(finalized_view, digest, () if finalization is None else (finalization,))
+            return proposer.Parent(below, notarization.digest, (notarization,))
+    return proposer.Parent(finalized_view, digest, () if finalization is None else (finalization,))
 
 
 @contextmanager
@@ -128,7 +129,7 @@ def admit_for_free(system: Journal, bundle: Bundle, height: int, parameters: Any
     return fee
 
 
-GENUINE_ADMIT = automaton.admit
+GENUINE_ADMIT = system_state.admit
 
 
 def compute_unstable_order(*arguments: Any) -> tuple[Any, ...]:
@@ -136,7 +137,7 @@ def compute_unstable_order(*arguments: Any) -> tuple[Any, ...]:
     return order[::-1] if next(TURNS) % 7 == 0 else order
 
 
-GENUINE_ORDER = delivery.compute_batch_order
+GENUINE_ORDER = total_order.compute_batch_order
 TURNS = count()
 
 
@@ -174,7 +175,7 @@ def make_header_of_any_time(*arguments: Any) -> Any:
     return replace(header, time_ms=arguments[0].time_ms - 1) if header.height % 5 == 0 else header
 
 
-GENUINE_MAKE_HEADER = core.make_header
+GENUINE_MAKE_HEADER = proposer.make_header
 
 
 @contextmanager
@@ -274,8 +275,6 @@ BUGS: tuple[PlantedBug, ...] = (
         "access_undeclared",
         "A7",
         ("A8",),
-        replacing(
-            evaluation, "make_leg_state", lambda journal, signer, access: evaluation.LegState(journal, signer, None)
-        ),
+        replacing(evaluation, "make_leg_state", lambda journal, signer, access: LegState(journal, signer, None)),
     ),
 )
