@@ -46,6 +46,7 @@ class FrameKind(enum.IntEnum):
 
     MARK = 16
     HEADER = 17
+    CERTIFICATE = 18
     BATCH = 32
     BLOCK = 33
     EXECUTED = 34
@@ -148,6 +149,16 @@ def encode_header(header: BlockHeader) -> bytes:
 def decode_header(frame: Frame) -> BlockHeader:
     """Read a header; raises `DecodeError`."""
     return BlockHeader.from_value(decode(frame.body, "header"), "header")
+
+
+def encode_certificate(certificate: Certificate) -> bytes:
+    """Return the frame of a certificate that is logged with a vote."""
+    return encode_frame(FrameKind.CERTIFICATE, encode(certificate.to_value()))
+
+
+def decode_certificate(frame: Frame) -> Certificate:
+    """Read a certificate; raises `DecodeError`."""
+    return Certificate.from_value(decode(frame.body, "certificate"), "certificate")
 
 
 class LogPosition(NamedTuple):

@@ -124,6 +124,7 @@ class NodeStore:
             commitment=self.reader.get_newest_certificate(2**62),
             observer_reason=self._observer_reason,
             headers=self._get_headers(0 if finalization is None else finalization.view),
+            certificates=self._get_certificates(0 if finalization is None else finalization.view),
         )
 
     def _drop_unconnected(self, base: Height) -> Height:
@@ -158,6 +159,10 @@ class NodeStore:
         headers = () if self._vote_log is None else self._vote_log.headers
         return tuple(header for header in headers if header.view > finalized_view)
 
+    def _get_certificates(self, finalized_view: View) -> tuple[Certificate, ...]:
+        certificates = () if self._vote_log is None else self._vote_log.certificates
+        return tuple(certificate for certificate in certificates if certificate.view > finalized_view)
+
     def perform(self, effects: Sequence[StoreEffect]) -> None:
         """Write all effects; returns when every Persist among them is durable."""
         if self._has_failed:
@@ -177,8 +182,8 @@ class NodeStore:
 
     def _append(self, effect: StoreEffect) -> None:
         match effect:
-            case PersistVote(record, named):
-                self._append_vote(record, named)
+            case PersistVote():
+                self._append_vote(effect)
             case PersistBatch(batch):
                 self._blocks.append_batch(batch)
             case PersistBlock(block):
@@ -188,10 +193,11 @@ class NodeStore:
             case StoreCommitmentCertificate(certificate):
                 self._blocks.append_certificate(certificate)
 
-    def _append_vote(self, record: VoteRecord, header: BlockHeader | None) -> None:
+    def _append_vote(self, effect: PersistVote) -> None:
+        record = effect.record
         if self._vote_log is None:
             raise InvariantViolation(f"{record.kind.name} {record.number} without a vote log: this node must not sign")
-        self._vote_log.append(record, header)
+        self._vote_log.append(record, effect.header, effect.certificates)
 
     def _append_block(self, block: FinalizedBlock) -> None:
         position = LogPosition(0, 0) if self._vote_log is None else self._vote_log.position

@@ -18,9 +18,11 @@ from sequencer.store.disk import AppendFile, Disk, naming_failure, remove_file
 from sequencer.store.encoding import (
     FrameKind,
     LogPosition,
+    decode_certificate,
     decode_header,
     decode_mark,
     decode_vote_record,
+    encode_certificate,
     encode_header,
     encode_mark,
     encode_vote_record,
@@ -30,6 +32,7 @@ from sequencer.store.encoding import (
 from sequencer.types.block import BlockHeader
 from sequencer.types.primitives import Digest
 from sequencer.types.records import FinalizedMark, RecordKind, VoteRecord
+from sequencer.types.vote import Certificate, VoteKind
 
 SEGMENT_RECORDS_MAX = 4_096
 """New records after which the log goes on in the next segment."""
@@ -37,6 +40,9 @@ CARRIED_PER_KIND_MAX = 256
 """Newest own batches, and newest commitments, that move to the next segment; above any lane window."""
 VIEW_KINDS = frozenset({RecordKind.PROPOSAL, RecordKind.NOTARIZE, RecordKind.NULLIFY, RecordKind.FINALIZE})
 """Kinds whose number is a view; those at or below the finalized view no longer matter."""
+
+
+_GROUND_KINDS = (FrameKind.HEADER, FrameKind.CERTIFICATE)
 
 
 class VoteLogUnusable(StoreError):
@@ -49,6 +55,7 @@ class SegmentContent(NamedTuple):
     mark: FinalizedMark
     records: tuple[VoteRecord, ...]
     headers: tuple[BlockHeader, ...]
+    certificates: tuple[Certificate, ...]
     good_bytes: int
     """Bytes up to the torn tail, or all of them."""
 
@@ -64,6 +71,7 @@ class VoteLog:
         self._disk = disk
         self._known = {_get_key(record): record for record in content.records}
         self._headers = {header.digest: header for header in content.headers}
+        self._certificates = {_name_certificate(certificate): certificate for certificate in content.certificates}
         self._buffer: list[bytes] = []
         self._fresh_count = 0
         self._file = AppendFile(get_segment_path(directory, number), disk)
@@ -80,15 +88,27 @@ class VoteLog:
         """All headers that were logged with records, in the order of their writing."""
         return tuple(self._headers.values())
 
-    def append(self, record: VoteRecord, header: BlockHeader | None = None) -> None:
-        """Take in a record, with the header that it names; durable after the next `sync`. Repeats are written once."""
+    @property
+    def certificates(self) -> tuple[Certificate, ...]:
+        """All certificates that were logged with records, in the order of their writing."""
+        return tuple(self._certificates.values())
+
+    def append(
+        self, record: VoteRecord, header: BlockHeader | None = None, certificates: Iterable[Certificate] = ()
+    ) -> None:
+        """Take in a record, the header that it names and the certificates that it rests on.
+
+        They are durable after the next `sync`; what is known already is not written again.
+        """
         if record.kind in VIEW_KINDS and record.number <= self.mark.view:
             raise InvariantViolation(f"{record.kind.name} of view {record.number} at or below {self.mark.view}")
         if self._known.get(_get_key(record)) == record:
             return
         self._refuse_contradiction(record)
-        if header is not None and header.digest not in self._headers:
-            self._headers[header.digest] = header
+        for certificate in certificates:
+            if self._certificates.setdefault(_name_certificate(certificate), certificate) is certificate:
+                self._buffer.append(encode_certificate(certificate))
+        if header is not None and self._headers.setdefault(header.digest, header) is header:
             self._buffer.append(encode_header(header))
         self._known[_get_key(record)] = record
         self._buffer.append(encode_vote_record(record))
@@ -117,8 +137,9 @@ class VoteLog:
             return
         carried = select_carried(self._known.values(), mark)
         headers = [header for header in self._headers.values() if header.view >= mark.view]
+        certificates = [certificate for certificate in self._certificates.values() if certificate.view >= mark.view]
         number = self.position.segment + 1
-        data = _encode_segment(mark, carried, headers)
+        data = _encode_segment(mark, carried, headers, certificates)
         self._disk.replace(get_segment_path(self._directory, number), data)
         old = self._file
         self._file = AppendFile(get_segment_path(self._directory, number), self._disk)
@@ -127,6 +148,7 @@ class VoteLog:
         self.mark, self.position, self._fresh_count = mark, LogPosition(number, len(data)), 0
         self._known = {_get_key(record): record for record in carried}
         self._headers = {header.digest: header for header in headers}
+        self._certificates = {_name_certificate(certificate): certificate for certificate in certificates}
 
     def close(self) -> None:
         """Close the file; what was not synced is lost."""
@@ -139,7 +161,7 @@ def create_vote_log(directory: Path, mark: FinalizedMark, disk: Disk) -> None:
         directory.mkdir(parents=True, exist_ok=True)
     if _list_segments(directory):
         raise StoreError(f"{directory} already holds a vote log")
-    disk.replace(get_segment_path(directory, 1), _encode_segment(mark, (), ()))
+    disk.replace(get_segment_path(directory, 1), _encode_segment(mark, (), (), ()))
 
 
 def open_vote_log(directory: Path, disk: Disk) -> VoteLog:
@@ -177,8 +199,9 @@ def read_segment(path: Path) -> SegmentContent:
         raise VoteLogUnusable(f"vote log {path.name} is damaged at byte {good_bytes}, before its tail")
     try:
         headers = tuple(decode_header(frame) for frame in frames[1:] if frame.kind == FrameKind.HEADER)
-        records = tuple(decode_vote_record(frame) for frame in frames[1:] if frame.kind != FrameKind.HEADER)
-        return SegmentContent(decode_mark(frames[0]), records, headers, good_bytes)
+        certificates = tuple(decode_certificate(frame) for frame in frames[1:] if frame.kind == FrameKind.CERTIFICATE)
+        records = tuple(decode_vote_record(frame) for frame in frames[1:] if frame.kind not in _GROUND_KINDS)
+        return SegmentContent(decode_mark(frames[0]), records, headers, certificates, good_bytes)
     except DecodeError as error:
         raise VoteLogUnusable(f"vote log {path.name} holds what it must not: {error}") from error
 
@@ -203,9 +226,18 @@ def _get_key(record: VoteRecord) -> tuple[RecordKind, int, int]:
     return (record.kind, record.epoch, record.number)
 
 
-def _encode_segment(mark: FinalizedMark, records: Sequence[VoteRecord], headers: Sequence[BlockHeader]) -> bytes:
-    frames = [encode_mark(mark), *map(encode_header, headers), *map(encode_vote_record, records)]
-    return b"".join(frames)
+def _name_certificate(certificate: Certificate) -> tuple[VoteKind, int, int, Digest]:
+    return (certificate.kind, certificate.epoch, certificate.view, certificate.digest)
+
+
+def _encode_segment(
+    mark: FinalizedMark,
+    records: Sequence[VoteRecord],
+    headers: Sequence[BlockHeader],
+    certificates: Sequence[Certificate],
+) -> bytes:
+    grounds = [*map(encode_certificate, certificates), *map(encode_header, headers)]
+    return b"".join([encode_mark(mark), *grounds, *map(encode_vote_record, records)])
 
 
 def _list_segments(directory: Path) -> list[tuple[int, Path]]:

@@ -18,6 +18,7 @@ from sequencer.types.messages import Message
 from sequencer.types.outcome import Rejection
 from sequencer.types.primitives import Digest, Height, ValidatorIndex
 from sequencer.types.records import VoteRecord
+from sequencer.types.vote import Certificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,9 @@ class PersistVote:
     header: BlockHeader | None = None
     """With PROPOSAL and NOTARIZE: the header that the record names. Whoever certifies a block again
     after all validators restarted must still find its header with one of the voters. # R1"""
+    certificates: tuple[Certificate, ...] = ()
+    """N and Z of lower views on which the vote rests and that were not logged before. Should all
+    validators restart at once, votes alone may not give them again. # R1 F5"""
 
 
 @dataclass(frozen=True, slots=True)

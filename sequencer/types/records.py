@@ -59,6 +59,8 @@ class Recovery:
     """Why this node must not sign (log missing or damaged); None for a validator in order. # D1"""
     headers: tuple[BlockHeader, ...] = ()
     """Headers that were logged with votes above the finalized view, in the order of writing. # R1"""
+    certificates: tuple[Certificate, ...] = ()
+    """N and Z that were logged with votes above the finalized view, in the order of writing. # R1"""
 
 
 EMPTY_RECOVERY = Recovery(None, None, (), None, None, (), (), None, None)

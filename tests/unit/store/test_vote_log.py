@@ -19,6 +19,7 @@ from sequencer.store.vote_log import (
     read_records,
 )
 from sequencer.types.records import FinalizedMark, RecordKind, VoteRecord
+from sequencer.types.vote import Certificate, VoteKind
 from tests.unit.store.chain import GENESIS, Chain, FlakySync, make_digest, make_vote
 
 NOTARIZE, NULLIFY, FINALIZE = RecordKind.NOTARIZE, RecordKind.NULLIFY, RecordKind.FINALIZE
@@ -171,13 +172,14 @@ def test_crash_between_new_and_old_segment_uses_the_new_one(tmp_path: Path, monk
     assert [path.name for path in (tmp_path / "votes").iterdir()] == ["00000002.log"]
 
 
-def test_header_logged_with_a_vote_outlives_restart_and_roll(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever voted for a block still has its header, even when all validators restart at once. # R1"""
+def test_grounds_logged_with_a_vote_outlive_restart_and_roll(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever voted for a block still has its header and the certificates below, even when all restart at once. # R1"""
     monkeypatch.setattr(subject, "SEGMENT_RECORDS_MAX", 4)
     headers = [block.header for block in Chain().grow(3)]
     log = make_log(tmp_path)
-    for header in headers:
-        log.append(VoteRecord(NOTARIZE, 0, header.view, header.digest), header)
+    grounds = [Certificate(VoteKind.NULLIFY, 0, view, bytes(32), (0,), (bytes(64),)) for view in (1, 3, 5)]
+    for header, ground in zip(headers, grounds, strict=True):
+        log.append(VoteRecord(NOTARIZE, 0, header.view, header.digest), header, [ground])
     log.sync()
     log.roll_if_full(FinalizedMark(0, headers[1].view, 2, headers[1].digest, None, headers[1]))
     log.close()
@@ -185,6 +187,7 @@ def test_header_logged_with_a_vote_outlives_restart_and_roll(tmp_path: Path, mon
     reopened = open_vote_log(tmp_path / "votes", Disk())
 
     assert reopened.headers == (headers[1], headers[2])
+    assert reopened.certificates == (grounds[2],)
     assert reopened.mark.header == headers[1]
 
 
