@@ -40,6 +40,15 @@ class BlockTree:
         """Return the header named `digest`, if it is held."""
         return self._open.get(digest) or self._finalized.get(digest)
 
+    def collect_down(self, digest: Digest, count: int) -> tuple[BlockHeader, ...]:
+        """Return up to `count` held headers from `digest` downwards."""
+        headers: list[BlockHeader] = []
+        header = self.get(digest)
+        while header is not None and len(headers) < count:
+            headers.append(header)
+            header = self.get(header.parent_digest)
+        return tuple(headers)
+
     def find_missing_ancestor(self, digest: Digest) -> Digest | None:
         """Return the first unknown digest on the way from `digest` down to the head, or None."""
         header = self.get(digest)
@@ -53,7 +62,8 @@ class BlockTree:
     def finalize(self, digest: Digest) -> tuple[BlockHeader, ...]:
         """Move the chain from the head (exclusive) to `digest` to the finalized side; return it by height.
 
-        All headers must be known. Raises `InvariantViolation` if the chain does not pass through the head.
+        All headers must be known. Raises `InvariantViolation` if the chain does not pass through the
+        head, or if a block at or below the head is not one of those handed out.
         """
         chain = []
         header = self.get(digest)
@@ -63,6 +73,8 @@ class BlockTree:
         if header is None:
             raise InvariantViolation(f"finalized block {digest.hex()} has an unknown ancestor")
         if not chain:
+            if digest not in self._finalized and header.height > self._lowest_height:
+                raise InvariantViolation(f"finalized block {digest.hex()} contradicts the finalized chain")
             return ()
         if header.digest != self.head.digest:
             raise InvariantViolation(
@@ -76,6 +88,11 @@ class BlockTree:
             self._finalized.popitem(last=False)
         self.head = chain[-1]
         return tuple(chain)
+
+    @property
+    def _lowest_height(self) -> int:
+        """Return the height below which finalized headers are no longer remembered."""
+        return next(iter(self._finalized.values())).height
 
     def prune(self, finalized_view: View) -> None:
         """Forget unfinalized headers of views at or below `finalized_view`, once the head has reached it.

@@ -11,7 +11,12 @@ from sequencer.consensus import voting_rules as rules
 from sequencer.consensus.availability import Availability
 from sequencer.consensus.block_tree import take_linked
 from sequencer.consensus.finality import Anchor, Finality, FinalizedHeader
-from sequencer.consensus.forwarding import Forwarding, collect_hello_certificates
+from sequencer.consensus.forwarding import (
+    Forwarding,
+    collect_certificates,
+    collect_hello_certificates,
+    find_way_out,
+)
 from sequencer.consensus.header_fetch import HeaderFetch
 from sequencer.consensus.own_votes import OwnVotes, attach_entry
 from sequencer.consensus.proposer import Parent, choose_parent, compute_proposal_time, make_header
@@ -129,16 +134,24 @@ class Consensus:
         """Take up the log: own votes count again, timers run. # R1"""
         for logged in self._own_votes.logged:
             if logged.number > self.finalized_view:
-                record = self._records.setdefault(logged.number, ViewRecord(logged.number))
-                record.own[logged.kind] = logged.digest
-        if self._own_votes.can_sign and self._own_index is not None:
-            for record in self._records.values():
-                for vote in self._own_votes.resign(record):
-                    record.add_vote(self._own_index, vote, is_verified=True)
+                self._get_record(logged.number).own[logged.kind] = logged.digest
         self._enter(self.view, None, now)
         if RecordKind.NULLIFY in self._get_record(self.view).own:
             self._clock.start_retry(now.mono_ms)
+        for certificate in self._own_votes.logged_certificates:
+            if certificate.view > self.finalized_view:
+                self._apply_certificate(certificate, now)
+        self._count_logged_votes(now)
         self._settle(now)
+
+    def _count_logged_votes(self, now: Instant) -> None:
+        """Own votes from before the start count again. # R1 F5"""
+        if not self._own_votes.can_sign or self._own_index is None:
+            return
+        for record in list(self._records.values()):
+            for vote in self._own_votes.resign(record):
+                record.add_vote(self._own_index, vote, is_verified=True)
+                self._try_certify(record, vote.kind, vote.digest, now)
 
     def on_proposal(self, peer: ValidatorIndex, proposal: Proposal, now: Instant) -> None:
         """A leader proposed a block. # V2 P3"""
@@ -176,19 +189,14 @@ class Consensus:
 
     def on_get_blocks(self, peer: ValidatorIndex, request: GetBlocks) -> None:
         """A peer lacks a header; answer from it downwards as far as asked and held."""
-        headers: list[BlockHeader] = []
-        header = self._tree.get(request.digest)
-        while header is not None and len(headers) < request.count:
-            headers.append(header)
-            header = self._tree.get(header.parent_digest)
+        headers = self._tree.collect_down(request.digest, request.count)
         if headers:
-            self._effects.append(Send(peer, BlockHeaders(tuple(headers))))
+            self._effects.append(Send(peer, BlockHeaders(headers)))
 
     def on_block_headers(self, reply: BlockHeaders, now: Instant) -> None:
         """Headers came; only a chain that starts with a wanted digest is kept."""
-        if not reply.headers or not self._fetch.is_wanted(reply.headers[0].digest):
-            return
-        self.add_headers(take_linked(reply.headers), now)
+        if reply.headers and self._fetch.is_wanted(reply.headers[0].digest):
+            self.add_headers(take_linked(reply.headers), now)
 
     def add_headers(self, headers: tuple[BlockHeader, ...], now: Instant) -> None:
         """Keep headers that digests or certificates vouch for, and go on with them."""
@@ -228,6 +236,7 @@ class Consensus:
             self._note_work(now)
             self._try_propose(now)
             self._try_notarize(now)
+            self._follow_leader(now)
         self._effects.extend(self._fetch.poll(now.mono_ms))
 
     def _enter(self, view: View, entry: Certificate | None, now: Instant) -> None:
@@ -255,14 +264,13 @@ class Consensus:
         """Propose as soon as this leader may and its time has come. # P1 P2 P4 P5"""
         record = self._get_record(self.view)
         self._clock.propose_ms = None
-        if not self._may_propose(record):
+        is_leader = self._own_votes.can_sign and self._committee.get_leader(self.view) == self._own_index
+        if not is_leader or not rules.may_propose(record, self._own_votes.highest_view):
             return
         parent = self._choose_parent()
-        if parent is None:
-            return
-        header = self._tree.get(parent.digest)
-        if header is None:
-            self._fetch.want(parent.digest, self._get_others(), now.mono_ms)
+        header = None if parent is None else self._tree.get(parent.digest)
+        if parent is None or header is None:
+            self._wait_for_parent(record, parent, now)
             return
         cut = header.cut
         if not self.is_cut_frozen:
@@ -271,21 +279,21 @@ class Consensus:
         due_ms = compute_proposal_time(cut != header.cut, received_ms, self._clock.entered_ms, self._parameters)
         if now.mono_ms < due_ms:
             self._clock.propose_ms = due_ms
-            return
-        self._propose(record, parent, make_header(header, cut, parent, self.view, now), now)
+        else:
+            self._propose(record, parent, make_header(header, cut, parent, self.view, now), now)
 
-    def _may_propose(self, record: ViewRecord) -> bool:
-        return (
-            self._own_votes.can_sign
-            and self._committee.get_leader(self.view) == self._own_index
-            and record.proposal is None
-            and RecordKind.PROPOSAL not in record.own
-            and RecordKind.NULLIFY not in record.own
-            and record.view >= self._own_votes.highest_view
-        )
+    def _wait_for_parent(self, record: ViewRecord, parent: Parent | None, now: Instant) -> None:
+        """Give what is missing one message delay to come; then say that there will be no proposal. # P1 P6"""
+        if parent is not None:
+            self._fetch.want(parent.digest, self._exclude_self(tuple(range(self._committee.size))), now.mono_ms)
+        self._clock.propose_ms = self._clock.entered_ms + self._clock.timeout_ms
+        if now.mono_ms >= self._clock.propose_ms:
+            self._clock.propose_ms = None
+            self._give_up(record, now)
 
     def _propose(self, record: ViewRecord, parent: Parent, header: BlockHeader, now: Instant) -> None:
-        signature = self._own_votes.sign_proposal(record, header, self._effects)
+        grounds = collect_certificates(self._records, self.finalized_view, record.view - 1)
+        signature = self._own_votes.sign_proposal(record, header, self._effects, grounds)
         justification = parent.justification[: self._parameters.justification_certificates_max]
         proposal = Proposal(header, justification, signature)
         self._effects.append(Broadcast(proposal))
@@ -320,13 +328,13 @@ class Consensus:
         header = record.proposal.header
         verdict = self._check_proposal(header, now)
         if isinstance(verdict, rules.Accept):
-            self._cast(record, VoteKind.NOTARIZE, header.digest, now)
+            self._cast(record, VoteKind.NOTARIZE, header.digest, now, header)
         elif isinstance(verdict, rules.Refuse):
             if self._clock.retry_ms is None:
                 self._give_up(record, now)
         else:
             self._clock.retest_ms = verdict.retest_ms
-            self._fetch_batches(header, verdict.lanes, now)
+            self._fetch_batches(header, verdict, now)
 
     def _check_proposal(self, header: BlockHeader, now: Instant) -> rules.Verdict:
         """Apply V3-V9 in order; the first that does not accept decides."""
@@ -335,22 +343,24 @@ class Consensus:
             return verdict
         parent = self._tree.get(header.parent_digest)
         if parent is None:
-            self._fetch.want(header.parent_digest, self._get_others(), now.mono_ms)
+            self._fetch.want(header.parent_digest, self._exclude_self(tuple(range(self._committee.size))), now.mono_ms)
             return rules.Wait("header of the parent")  # V4
         return rules.check_against_parent(header, parent, self._parameters, self._availability, now)
 
-    def _fetch_batches(self, header: BlockHeader, lanes: tuple[ValidatorIndex, ...], now: Instant) -> None:
-        parent = self._tree.get(header.parent_digest)
+    def _fetch_batches(self, header: BlockHeader, verdict: rules.Wait, now: Instant) -> None:
+        """Ask owner and leader for the batches that block the vote. # L6"""
         leader = self._committee.get_leader(header.view)
-        if parent is None:
-            return
-        for lane in lanes:
-            sources = tuple(peer for peer in dict.fromkeys((lane, leader)) if peer != self._own_index)
-            self._availability.fetch(lane, header.cut[lane], parent.cut[lane], sources, now.mono_ms)
+        for lane, floor in verdict.missing_batches:
+            sources = self._exclude_self(tuple(dict.fromkeys((lane, leader))))
+            self._availability.fetch(lane, header.cut[lane], floor, sources, now.mono_ms)
 
-    def _cast(self, record: ViewRecord, kind: VoteKind, digest: Digest, now: Instant) -> None:
+    def _cast(
+        self, record: ViewRecord, kind: VoteKind, digest: Digest, now: Instant, header: BlockHeader | None = None
+    ) -> None:
         """Log, send and count an own vote. # V10 V11 V12"""
-        vote = self._own_votes.cast(record, kind, digest, self._effects)
+        last_ground = record.view if kind is VoteKind.FINALIZE else record.view - 1
+        grounds = collect_certificates(self._records, self.finalized_view, last_ground)
+        vote = self._own_votes.cast(record, kind, digest, self._effects, header, grounds)
         sent = attach_entry(vote, self._entry, is_resend=False) if kind is VoteKind.NULLIFY else vote
         self._effects.append(Broadcast(sent))
         assert self._own_index is not None  # whoever can sign has an index
@@ -380,21 +390,17 @@ class Consensus:
         if record.get_certificate(vote.kind) is not None or not record.add_vote(peer, vote, is_verified=False):
             return
         self._try_certify(record, vote.kind, vote.digest, now)
-        if self._is_leader_giving_up(peer, vote, record):
-            if record.verify_vote(peer, vote, self._chain_id, self._committee, self._verifier):
-                self._give_up(record, now)
-            else:
-                self._effects.append(BanPeer(peer, f"wrong signature on a nullify of view {vote.view}"))
 
-    def _is_leader_giving_up(self, peer: ValidatorIndex, vote: Vote, record: ViewRecord) -> bool:
+    def _follow_leader(self, now: Instant) -> None:
         """A leader that nullifies its own view will not be waited for. # V11"""
-        return (
-            vote.kind is VoteKind.NULLIFY
-            and vote.view == self.view
-            and peer == self._committee.get_leader(vote.view)
-            and self._own_votes.can_sign
-            and RecordKind.NULLIFY not in record.own
-        )
+        record, leader = self._get_record(self.view), self._committee.get_leader(self.view)
+        is_given_up = not self._own_votes.can_sign or self._clock.retry_ms is not None
+        if is_given_up or not record.has_vote(leader, VoteKind.NULLIFY, ZERO_DIGEST):
+            return
+        if record.verify_vote(leader, VoteKind.NULLIFY, ZERO_DIGEST, self._chain_id, self._committee, self._verifier):
+            self._give_up(record, now)
+        else:
+            self._effects.append(BanPeer(leader, f"wrong signature on a nullify of view {self.view}"))
 
     def _try_certify(self, record: ViewRecord, kind: VoteKind, digest: Digest, now: Instant) -> None:
         certificate, wrong = record.assemble(kind, digest, self._chain_id, self._committee, self._verifier)
@@ -409,11 +415,10 @@ class Consensus:
 
     def _accept_certificate(self, certificate: Certificate, now: Instant) -> None:
         """Verify a certificate from outside and apply it, unless it says nothing new. # C2"""
-        if certificate.view <= self.finalized_view:
+        if certificate.view < self.finalized_view:
             return
         record = self._records.get(certificate.view)
-        held = record.get_certificate(certificate.kind) if record else None
-        if held is not None and held.digest == certificate.digest:
+        if record is not None and record.holds(certificate):
             return
         certificate.verify(self._chain_id, self._committee, self._verifier)
         self._apply_certificate(certificate, now)
@@ -425,7 +430,7 @@ class Consensus:
         if contradiction is not None:
             self._stop_signing(contradiction)
             return
-        if record.get_certificate(certificate.kind) is not None:
+        if record.holds(certificate):
             return
         record.certificates[certificate.kind] = certificate
         if certificate.kind is VoteKind.NOTARIZE:
@@ -465,8 +470,6 @@ class Consensus:
             self._own_votes.stop()
             self._effects.append(RaiseAlarm(reason))
 
-    # --- forwarding ---------------------------------------------------------------------
-
     def _forward_entry(self) -> None:
         """Tell the leader how we got here, unless it shows that it knows. # F1"""
         self._clock.forward_ms = None
@@ -477,17 +480,10 @@ class Consensus:
 
     def _answer_stale(self, peer: ValidatorIndex, view: View, now: Instant) -> None:
         """Show a peer that is stuck in an old view the way out of it. # F4"""
-        certificate: Certificate | None
-        if view <= self.finalized_view:
-            certificate = self.finalization
-        else:
-            record = self._get_record(view)
-            certificate = record.get_certificate(VoteKind.NOTARIZE) or record.get_certificate(VoteKind.NULLIFY)
+        certificate = find_way_out(self._records, view, self.finalized_view, self.finalization)
         retry_ms = ADVANCE_FACTOR * self._parameters.view_timeout_base_ms
         if certificate is not None and self._forwarding.may_answer(peer, view, now.mono_ms, retry_ms):
             self._effects.append(Send(peer, certificate))
-
-    # --- small things -------------------------------------------------------------------
 
     def _get_record(self, view: View) -> ViewRecord:
         return self._records.setdefault(view, ViewRecord(view))
@@ -498,9 +494,6 @@ class Consensus:
     def _verify_epoch(self, epoch: int) -> None:
         if epoch != self._committee.epoch:
             raise PeerError(f"message is of epoch {epoch}, not {self._committee.epoch}")
-
-    def _get_others(self) -> tuple[ValidatorIndex, ...]:
-        return self._exclude_self(tuple(range(self._committee.size)))
 
     def _exclude_self(self, peers: tuple[ValidatorIndex, ...]) -> tuple[ValidatorIndex, ...]:
         return tuple(peer for peer in peers if peer != self._own_index)

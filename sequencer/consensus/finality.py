@@ -20,6 +20,8 @@ class Anchor:
     """Newest block known to be finalized with its certificate; the head or another."""
     finalization: Certificate | None
     """F of `finalized`; None at genesis."""
+    headers: tuple[BlockHeader, ...] = ()
+    """Headers of blocks that this validator voted for above the finalized one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Finality:
     def __init__(self, anchor: Anchor) -> None:
         self.tree = BlockTree(anchor.head)
         self.tree.add(anchor.finalized)
+        for header in anchor.headers:
+            self.tree.add(header)
         self.view: View = anchor.finalized.view
         """fin_view: nothing is signed at or below it."""
         self.digest: Digest = anchor.finalized.digest

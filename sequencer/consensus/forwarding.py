@@ -48,16 +48,35 @@ class Forwarding:
         return True
 
 
+def collect_certificates(
+    records: Mapping[View, ViewRecord], finalized_view: View, last_view: View
+) -> tuple[Certificate, ...]:
+    """Return the N and Z held of the views above the finalized one up to `last_view`, ascending."""
+    return tuple(
+        certificate
+        for view in sorted(records)
+        if finalized_view < view <= last_view
+        for kind in (VoteKind.NULLIFY, VoteKind.NOTARIZE)
+        if (certificate := records[view].get_certificate(kind)) is not None
+    )
+
+
 def collect_hello_certificates(
     records: Mapping[View, ViewRecord], finalized_view: View, finalization: Certificate | None
 ) -> tuple[Certificate, ...]:
     """Return F of the finalized view, then the newest N and Z above it, ascending. # F5"""
-    above = [
-        certificate
-        for view in sorted(records)
-        if view > finalized_view
-        for kind in (VoteKind.NULLIFY, VoteKind.NOTARIZE)
-        if (certificate := records[view].get_certificate(kind)) is not None
-    ]
+    above = collect_certificates(records, finalized_view, max(records, default=0))
     anchor = () if finalization is None else (finalization,)
     return (*anchor, *above[-(HELLO_CERTIFICATES_MAX - 1) :])
+
+
+def find_way_out(
+    records: Mapping[View, ViewRecord], view: View, finalized_view: View, finalization: Certificate | None
+) -> Certificate | None:
+    """Return the certificate that leads out of an old view, if one is held. # F4"""
+    if view <= finalized_view:
+        return finalization
+    record = records.get(view)
+    if record is None:
+        return None
+    return record.get_certificate(VoteKind.NOTARIZE) or record.get_certificate(VoteKind.NULLIFY)

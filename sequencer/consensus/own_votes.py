@@ -20,7 +20,14 @@ _VOTE_KINDS = (VoteKind.NOTARIZE, VoteKind.NULLIFY, VoteKind.FINALIZE)
 class OwnVotes:
     """The vote key of one validator in one epoch, or of an observer, which signs nothing."""
 
-    def __init__(self, chain_id: Digest, epoch: Epoch, signer: Signer | None, log: Iterable[VoteRecord]) -> None:
+    def __init__(
+        self,
+        chain_id: Digest,
+        epoch: Epoch,
+        signer: Signer | None,
+        log: Iterable[VoteRecord],
+        certificates: Iterable[Certificate] = (),
+    ) -> None:
         self._chain_id = chain_id
         self._epoch = epoch
         self._signer = signer
@@ -30,6 +37,9 @@ class OwnVotes:
         """What was logged before the start, in this epoch. # R1"""
         self.highest_view: View = max((record.number for record in self.logged), default=0)
         """Nothing new is signed in views below this. # R1"""
+        self.logged_certificates = tuple(certificates)
+        """N and Z that were logged with votes before the start; verified before they were logged. # R1"""
+        self._grounded = {(certificate.view, certificate.kind) for certificate in self.logged_certificates}
 
     @property
     def can_sign(self) -> bool:
@@ -40,10 +50,24 @@ class OwnVotes:
         """Sign nothing more, for ever. # C2"""
         self._signer = None
 
-    def cast(self, record: ViewRecord, kind: VoteKind, digest: Digest, effects: list[Effect]) -> Vote:
-        """Log the vote, note it in `record` and return it signed; the caller sends it afterwards."""
+    def cast(
+        self,
+        record: ViewRecord,
+        kind: VoteKind,
+        digest: Digest,
+        effects: list[Effect],
+        header: BlockHeader | None = None,
+        grounds: tuple[Certificate, ...] = (),
+    ) -> Vote:
+        """Log the vote, note it in `record` and return it signed; the caller sends it afterwards.
+
+        A notarize is logged with its `header`: should all validators restart at once, the votes
+        certify the block again, and somebody must still know what it is. Every vote is logged with
+        the certificates below it, `grounds`, for votes alone may not give them again. # R1
+        """
         logged = RecordKind(kind)
-        effects.append(PersistVote(VoteRecord(logged, self._epoch, record.view, digest)))
+        fresh = self._take_fresh(grounds)
+        effects.append(PersistVote(VoteRecord(logged, self._epoch, record.view, digest), header, fresh))
         record.own[logged] = digest
         return self.sign_vote(record.view, kind, digest)
 
@@ -52,9 +76,12 @@ class OwnVotes:
         signature = self._sign(SignatureKind(kind), view, digest)
         return Vote(kind, self._epoch, view, digest, signature)
 
-    def sign_proposal(self, record: ViewRecord, header: BlockHeader, effects: list[Effect]) -> bytes:
+    def sign_proposal(
+        self, record: ViewRecord, header: BlockHeader, effects: list[Effect], grounds: tuple[Certificate, ...]
+    ) -> bytes:
         """Log the proposal and return the leader's signature. # P5"""
-        effects.append(PersistVote(VoteRecord(RecordKind.PROPOSAL, self._epoch, header.view, header.digest)))
+        logged = VoteRecord(RecordKind.PROPOSAL, self._epoch, header.view, header.digest)
+        effects.append(PersistVote(logged, header, self._take_fresh(grounds)))
         record.own[RecordKind.PROPOSAL] = header.digest
         return self._sign(SignatureKind.PROPOSAL, header.view, header.digest)
 
@@ -72,6 +99,12 @@ class OwnVotes:
             return ()
         views = sorted(view for view in records if view > finalized_view)
         return tuple(vote for view in views for vote in self.resign(records[view]))[-HELLO_VOTES_MAX:]
+
+    def _take_fresh(self, grounds: tuple[Certificate, ...]) -> tuple[Certificate, ...]:
+        """Return the certificates that are not in the log yet, and remember that they will be."""
+        fresh = tuple(grounded for grounded in grounds if (grounded.view, grounded.kind) not in self._grounded)
+        self._grounded = {(grounded.view, grounded.kind) for grounded in grounds}
+        return fresh
 
     def _sign(self, kind: SignatureKind, view: View, digest: Digest) -> bytes:
         assert self._signer is not None  # callers ask can_sign first

@@ -35,14 +35,14 @@ class ViewClock:
         self.retry_ms = now_ms + ADVANCE_FACTOR * self.timeout_ms
 
     def compute_deadline(self, is_proposed: bool) -> int:
-        """Return when the view is given up: t_prop while nothing is proposed, else t_adv. # T2 T3"""
-        idle_ms = self.idle_ms if self.work_since_ms is None else 0
-        advance_ms = self.entered_ms + ADVANCE_FACTOR * self.timeout_ms + idle_ms
-        if is_proposed:
-            return advance_ms
+        """Return when the view is given up: t_prop while nothing is proposed, else t_adv. # T2 T3
+
+        Both run from the moment at which a leader could have ordered something, and at the
+        latest from T_IDLE after the entry, when it proposes an empty block.
+        """
         latest_start_ms = self.entered_ms + self.idle_ms
         start_ms = latest_start_ms if self.work_since_ms is None else min(self.work_since_ms, latest_start_ms)
-        return min(max(self.entered_ms, start_ms) + PROPOSAL_FACTOR * self.timeout_ms, advance_ms)
+        return start_ms + (ADVANCE_FACTOR if is_proposed else PROPOSAL_FACTOR) * self.timeout_ms
 
 
 def make_view_clock(

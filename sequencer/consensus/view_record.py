@@ -44,6 +44,11 @@ class ViewRecord:
         """Return N, Z or F of this view, if held."""
         return self.certificates.get(kind)
 
+    def holds(self, certificate: Certificate) -> bool:
+        """Tell whether the same kind is certified for the same block already."""
+        held = self.certificates.get(certificate.kind)
+        return held is not None and held.digest == certificate.digest
+
     def add_vote(self, signer: ValidatorIndex, vote: Vote, is_verified: bool) -> bool:
         """Keep a vote; return False if it adds nothing."""
         ballots = self._ballots.setdefault((vote.kind, vote.digest), {})
@@ -55,18 +60,29 @@ class ViewRecord:
         ballots[signer] = _Ballot(vote.signature, is_verified)
         return True
 
+    def has_vote(self, signer: ValidatorIndex, kind: VoteKind, digest: Digest) -> bool:
+        """Tell whether this vote is kept, verified or not."""
+        return signer in self._ballots.get((kind, digest), {})
+
     def verify_vote(
-        self, signer: ValidatorIndex, vote: Vote, chain_id: Digest, committee: Committee, verifier: Verifier
+        self,
+        signer: ValidatorIndex,
+        kind: VoteKind,
+        digest: Digest,
+        chain_id: Digest,
+        committee: Committee,
+        verifier: Verifier,
     ) -> bool:
         """Verify one kept vote now; forget it if it is wrong."""
-        ballot = self._ballots.get((vote.kind, vote.digest), {}).get(signer)
+        ballot = self._ballots.get((kind, digest), {}).get(signer)
         if ballot is None:
             return False
         if not ballot.is_verified:
             key = committee.validators[signer].public_key
-            ballot.is_verified = verifier(key, vote.compute_signing_bytes(chain_id), ballot.signature)
+            message = compute_signing_bytes(chain_id, committee.epoch, SignatureKind(kind), self.view, digest)
+            ballot.is_verified = verifier(key, message, ballot.signature)
         if not ballot.is_verified:
-            del self._ballots[(vote.kind, vote.digest)][signer]
+            del self._ballots[(kind, digest)][signer]
         return ballot.is_verified
 
     def assemble(

@@ -16,7 +16,7 @@ from sequencer.errors import PeerError
 from sequencer.types.block import BlockHeader
 from sequencer.types.committee import Committee
 from sequencer.types.parameters import Parameters
-from sequencer.types.primitives import Cut, Digest, Instant, ValidatorIndex, View
+from sequencer.types.primitives import Cut, Digest, Instant, Tip, ValidatorIndex, View
 from sequencer.types.records import RecordKind
 from sequencer.types.signing import SignatureKind, compute_signing_bytes
 from sequencer.types.vote import Proposal, VoteKind
@@ -34,8 +34,8 @@ class Wait:
     missing: str
     retest_ms: int | None = None
     """Monotonic time at which the passing of time alone makes a difference."""
-    lanes: tuple[ValidatorIndex, ...] = ()
-    """Lanes whose batches are missing. # V6"""
+    missing_batches: tuple[tuple[ValidatorIndex, Tip], ...] = ()
+    """Lanes whose batches are missing, each with the parent's tip. # V6"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,16 @@ def verify_proposal(proposal: Proposal, chain_id: Digest, committee: Committee, 
     leader = committee.validators[committee.get_leader(header.view)]
     if not verifier(leader.public_key, message, proposal.signature):
         raise PeerError(f"proposal of view {header.view} has a wrong signature")
+
+
+def may_propose(record: ViewRecord, highest_logged_view: View) -> bool:
+    """P1: once per view, never after nullify, and after a restart not below the log. # P1 R1"""
+    return (
+        record.proposal is None
+        and record.view >= highest_logged_view
+        and RecordKind.PROPOSAL not in record.own
+        and RecordKind.NULLIFY not in record.own
+    )
 
 
 def may_notarize(record: ViewRecord, current_view: View, finalized_view: View, highest_logged_view: View) -> bool:
@@ -99,9 +109,11 @@ def check_parent_certified(
     finalized_digest: Digest,
     get_record: Callable[[View], ViewRecord | None],
 ) -> Verdict:
-    """V3: the parent is notarized or finalized, and every skipped view is nullified. # V3"""
+    """V3: the parent is notarized or finalized, and every skipped view is nullified. # V3 V9"""
+    if header.flags:
+        return Refuse("V9")
     if not finalized_view <= header.parent_view < header.view:
-        return Wait("parent_view")
+        return Refuse("V3")
     if header.parent_view == finalized_view:
         if header.parent_digest != finalized_digest:
             return Refuse("V3")
@@ -142,21 +154,19 @@ def check_time(header: BlockHeader, parent: BlockHeader, drift_ms: int, now: Ins
 def check_availability(cut: Cut, parent: Cut, availability: Availability) -> Verdict:
     """V6: of every advanced lane the chain is held, or weak power of others has it. # V6"""
     missing = tuple(
-        lane
+        (lane, before)
         for lane, (tip, before) in enumerate(zip(cut, parent, strict=True))
         if tip.position > before.position and not availability.is_available(lane, tip, before)
     )
-    return Wait("batches", lanes=missing) if missing else Accept()
+    return Wait("batches", missing_batches=missing) if missing else Accept()
 
 
 def check_against_parent(
     header: BlockHeader, parent: BlockHeader, parameters: Parameters, availability: Availability, now: Instant
 ) -> Verdict:
-    """V4-V9: apply each rule that needs the parent's header; the first that does not accept decides."""
+    """V4-V7: apply each rule that needs the parent's header; the first that does not accept decides."""
     if header.height != parent.height + 1:
         return Refuse("V4")
-    if header.flags:
-        return Refuse("V9")
     for verdict in (
         check_cut(header.cut, parent.cut, parameters.lane_advance_max),
         check_time(header, parent, parameters.clock_drift_ms_max, now),

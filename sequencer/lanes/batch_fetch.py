@@ -25,6 +25,7 @@ class _Wanted:
     sources: tuple[ValidatorIndex, ...]
     tries: int
     due_ms: int
+    is_delivery: bool
 
 
 class BatchFetch:
@@ -35,14 +36,27 @@ class BatchFetch:
         self._wanted: OrderedDict[tuple[ValidatorIndex, Digest], _Wanted] = OrderedDict()
 
     def want(
-        self, lane: ValidatorIndex, tip: Tip, floor: Position, sources: Sequence[ValidatorIndex], due_ms: int
+        self,
+        lane: ValidatorIndex,
+        tip: Tip,
+        floor: Position,
+        sources: Sequence[ValidatorIndex],
+        due_ms: int,
+        is_delivery: bool = False,
     ) -> None:
-        """Start to fetch (floor, tip] at `due_ms`; more sources may join a fetch that runs."""
+        """Start to fetch (floor, tip] at `due_ms`; more sources may join a fetch that runs.
+
+        When the table is full, what delivery needs displaces the oldest fetch for a vote.
+        """
         held = self._wanted.get((lane, tip.digest))
         if held is not None:
             held.sources = tuple(dict.fromkeys((*held.sources, *sources)))
-        elif sources and len(self._wanted) < WANTED_MAX:
-            self._wanted[(lane, tip.digest)] = _Wanted(tip, floor, tuple(sources), 0, due_ms)
+            held.is_delivery |= is_delivery
+            return
+        if is_delivery and len(self._wanted) >= WANTED_MAX:
+            self._displace()
+        if sources and len(self._wanted) < WANTED_MAX:
+            self._wanted[(lane, tip.digest)] = _Wanted(tip, floor, tuple(sources), 0, due_ms, is_delivery)
 
     def is_wanted(self, lane: ValidatorIndex, digest: Digest) -> bool:
         """Tell whether an answer that starts with this batch was asked for."""
@@ -75,10 +89,16 @@ class BatchFetch:
         """Return when the next request is due."""
         return min((wanted.due_ms for wanted in self._wanted.values()), default=None)
 
+    def _displace(self) -> None:
+        oldest = next((key for key, wanted in self._wanted.items() if not wanted.is_delivery), None)
+        if oldest is not None:
+            del self._wanted[oldest]
+
     def _narrow(self, key: tuple[ValidatorIndex, Digest], wanted: _Wanted, missing: Tip) -> None:
         del self._wanted[key]
         self._wanted.setdefault(
-            (key[0], missing.digest), _Wanted(missing, wanted.floor, wanted.sources, 0, wanted.due_ms)
+            (key[0], missing.digest),
+            _Wanted(missing, wanted.floor, wanted.sources, 0, wanted.due_ms, wanted.is_delivery),
         )
 
     def _ask(self, lane: ValidatorIndex, wanted: _Wanted, now_ms: int) -> list[Send]:

@@ -88,12 +88,17 @@ class Lane:
         return found
 
     def find_missing(self, tip: Tip, floor: Position) -> Tip | None:
-        """Return the highest missing element on the way from `tip` down to `floor`. # L6"""
+        """Return the highest missing element on the way from `tip` down to `floor`. # L6
+
+        None also for a chain that can never be whole, because a batch on it has another position.
+        """
         digest = tip.digest
         for position in range(tip.position, floor, -1):
             batch = self.get_batch(digest)
             if batch is None:
                 return Tip(position, digest)
+            if batch.header.position != position:
+                return None
             digest = batch.header.parent
         return None
 
@@ -106,8 +111,8 @@ class Lane:
         for digest in [digest for digest, batch in self.early.items() if batch.header.position <= tip.position]:
             del self.early[digest]
 
-    def release(self, delivered: Position) -> None:
-        """Move delivered batches to the bounded part that only answers fetches. # L7"""
+    def release(self, delivered: Position) -> list[Digest]:
+        """Move delivered batches, and forks beside them, to the bounded part that only answers fetches. # L7"""
         done = [digest for digest, batch in self._batches.items() if batch.header.position <= delivered]
         for digest in done:
             batch = self._batches.pop(digest)
@@ -116,6 +121,7 @@ class Lane:
         while self._retained_bytes > RETAINED_BYTES_MAX:
             _, oldest = self._retained.popitem(last=False)
             self._retained_bytes -= len(oldest.payload)
+        return done
 
     def get_undelivered(self) -> list[Batch]:
         """Return the batches on the chain above the floor, by position."""

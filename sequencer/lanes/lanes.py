@@ -128,7 +128,7 @@ class Lanes:
         self, lane: ValidatorIndex, tip: Tip, floor: Position, sources: Sequence[ValidatorIndex], now_ms: int
     ) -> None:
         """Fetch what a finalized block needs; its voters have it. # L6 O1"""
-        self._fetch.want(lane, tip, floor, sources, now_ms)
+        self._fetch.want(lane, tip, floor, sources, now_ms, is_delivery=True)
 
     def on_finalized(self, cut: Cut) -> None:
         """A finalized block moved the lanes' floors. # L3"""
@@ -137,13 +137,15 @@ class Lanes:
             if tip.position > lane.floor.position:
                 lane.advance_floor(tip)
                 self._holdings[index].forget(tip.position)
-                self._take_early(lane)
                 self._extend(index)
+                self._dirty[index] = None  # an owner whose window was full waits to hear it # L2b
 
-    def on_delivered(self, cut: Cut) -> None:
-        """A block was executed and stored: its batches only answer fetches from now on. # L7"""
-        for index, tip in enumerate(cut):
-            self._lanes[index].release(tip.position)
+    def on_delivered(self, cut: Cut) -> list[Digest]:
+        """A block was executed and stored: its batches only answer fetches from now on. # L7
+
+        Return the digests of all batches that are decided now, forks too.
+        """
+        return [digest for index, tip in enumerate(cut) for digest in self._lanes[index].release(tip.position)]
 
     # --- events -------------------------------------------------------------------------
 
@@ -180,7 +182,6 @@ class Lanes:
             return
         if lane.may_extend(batch):
             self._keep(batch)
-            self._take_early(lane)
             self._extend(peer)
         elif len(lane.early) < REORDER_MAX:
             lane.early[batch.digest] = batch
@@ -311,14 +312,18 @@ class Lanes:
         self._arrived.append(batch)
 
     def _take_early(self, lane: Lane) -> None:
-        """Batches that came before their parent may fit now. # L3"""
+        """Batches that came before their parent may fit now, whichever way it came. # L3"""
         for batch in sorted(lane.early.values(), key=lambda early: early.header.position):
+            is_held = lane.get_batch(batch.digest) is not None
             is_first = batch.header.position == lane.floor.position + 1
-            if is_first or lane.get_batch(batch.header.parent) is not None:
+            if is_held or is_first or lane.get_batch(batch.header.parent) is not None:
                 del lane.early[batch.digest]
-                self._keep(batch)
+                if not is_held:
+                    self._keep(batch)
 
     def _extend(self, index: ValidatorIndex) -> None:
+        """Vouch for what has become complete. # L4"""
+        self._take_early(self._lanes[index])
         if self._lanes[index].extend():
             self._dirty[index] = None
 

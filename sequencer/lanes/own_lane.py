@@ -15,6 +15,8 @@ WAITING_BYTES_MAX = 4 << 20
 """Bytes of items that wait for a batch; beyond it the mempool keeps them."""
 REPUSH_BACKOFF_MAX = 5
 """Repeated pushes to a peer that makes no progress are at most 2^5 fetch intervals apart."""
+REPUSH_BATCHES_MAX = 5
+"""Batches pushed again at once to a peer without progress: it keeps no more early ones anyway."""
 _ITEM_OVERHEAD_BYTES = 5
 """Bytes that msgpack adds to an item, at most."""
 
@@ -134,7 +136,7 @@ class OwnLane:
             return
         before = receiver.held
         receiver.delivered = max(receiver.delivered, delivered)
-        receiver.held = max(receiver.held, delivered, held or 0)
+        receiver.held = max(receiver.held, min(max(delivered, held or 0), self.top.position))
         if receiver.held > before:
             receiver.progress_ms, receiver.tries = now_ms, 0
 
@@ -147,7 +149,10 @@ class OwnLane:
                 receiver.pushed = receiver.held
                 receiver.tries += 1
                 receiver.progress_ms = now_ms
+            receiver.pushed = max(receiver.pushed, receiver.held)  # what it got elsewhere it needs no more
             last = min(self.top.position, receiver.delivered + self._parameters.lane_window)
+            if receiver.tries:
+                last = min(last, receiver.held + REPUSH_BATCHES_MAX)
             if last > receiver.pushed and receiver.pushed == receiver.held:
                 receiver.progress_ms = now_ms
             pushes.extend((peer, position) for position in range(receiver.pushed + 1, last + 1))

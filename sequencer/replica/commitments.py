@@ -31,7 +31,7 @@ from sequencer.types.signing import SignatureKind, compute_signing_bytes
 HEIGHTS_AHEAD_MAX = 512
 """Votes are kept for heights up to this far above the newest executed one."""
 OPEN_HEIGHTS_MAX = 64
-"""Heights for which votes are kept; the lowest goes first."""
+"""Heights for which votes are kept; the highest goes first, so that nobody can push out the next ones."""
 REMEMBERED_MAX = 2_048
 """Own commitment digests remembered for comparison."""
 RESENT_MAX = 8
@@ -148,6 +148,8 @@ class Commitments:
         """Log, sign, send and count the own signature."""
         if self._signer is None or self._own_index is None:
             return
+        if self._logged.get(height, digest) != digest:
+            raise InvariantViolation(f"block {height} gives another commitment than the one signed before")  # X6
         if height not in self._logged:
             record = VoteRecord(RecordKind.COMMITMENT, self._committee.epoch, height, digest)
             self._effects.append(PersistVote(record))
@@ -168,7 +170,7 @@ class Commitments:
         votes[signer] = (digest, signature)
         self._assemble(height, digest)
         if len(self._votes) > OPEN_HEIGHTS_MAX:
-            del self._votes[min(self._votes)]
+            del self._votes[max(self._votes)]
 
     def _assemble(self, height: Height, digest: Digest) -> None:
         votes = self._votes[height]

@@ -51,7 +51,7 @@ def recover(config: ReplicaConfig, recovery: Recovery, on_replayed: Callable[[Ex
     own_top, observer_reason = _find_own_top(config, recovery, head.cut)
     return Recovered(
         executor,
-        Anchor(head, finalized, recovery.finalization),
+        Anchor(head, finalized, recovery.finalization, recovery.headers),
         tuple(replayed),
         own_top,
         recovery.observer_reason or observer_reason,

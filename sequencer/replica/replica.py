@@ -87,7 +87,9 @@ class Replica:
             head.cut,
             recovered.own_top,
         )
-        self._own_votes = OwnVotes(genesis.chain_id, genesis.committee.epoch, signer, recovery.votes)
+        self._own_votes = OwnVotes(
+            genesis.chain_id, genesis.committee.epoch, signer, recovery.votes, recovery.certificates
+        )
         self._consensus = Consensus(
             genesis.chain_id,
             genesis.committee,
@@ -410,7 +412,8 @@ class Replica:
         effects.append(out.PersistBlock(done.block))
         effects.append(out.StoreExecution(done.executed))
         self._commitments.on_executed(done.executed)
-        self._lanes.on_delivered(done.block.header.cut)
+        for digest in self._lanes.on_delivered(done.block.header.cut):
+            self._checks.release(digest)
         bundles = [checked for batch in done.checked for _, checked in batch if isinstance(checked, SignedBundle)]
         own = [
             checked.id

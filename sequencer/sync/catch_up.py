@@ -90,16 +90,18 @@ class CatchUp:
         self._verify_links(blocks, head)
         self._verify_finalization(blocks[-1])
         _verify_batches(blocks, head)
+        for block in blocks:
+            self._verify_owners(block)
         return blocks
 
     def _ask(self, delivered: Height, is_blocked: bool, now: Instant) -> Send | None:
+        self._retry_ms = now.mono_ms + (BLOCKED_MS_MIN // 4 if is_blocked else 0)
         able = [peer for peer, height in sorted(self._heights.items()) if is_blocked or height > delivered]
         if not able:
             return None
         peer = next((peer for peer in able if peer > self._last_peer), able[0])
         self._last_peer = peer
         self._asked = _Asked(peer, delivered + 1, now.mono_ms + ANSWER_MS_MAX)
-        self._retry_ms = now.mono_ms + (BLOCKED_MS_MIN // 4 if is_blocked else 0)
         self.requests_sent += 1
         return Send(peer, Sync(delivered + 1, SYNC_BLOCKS_MAX))
 
@@ -112,6 +114,13 @@ class CatchUp:
             if header.epoch != self._committee.epoch or len(header.cut) != self._committee.size:
                 raise PeerError(f"synced block {header.height} is of another committee")
             parent = header
+
+    def _verify_owners(self, block: FinalizedBlock) -> None:
+        """Every batch bears its owner's signature, so that this node may pass it on. # L6"""
+        for batch in block.batches:
+            key = self._committee.validators[batch.header.lane].public_key
+            if not self._verifier(key, batch.header.compute_signing_bytes(self._chain_id), batch.signature):
+                raise PeerError(f"synced block {block.header.height} carries a batch with a wrong signature")
 
     def _verify_finalization(self, last: FinalizedBlock) -> None:
         certificate = last.finalization

@@ -178,7 +178,7 @@ def test_V4_wrong_height_is_refused() -> None:
 def test_V9_header_with_a_flag_is_refused() -> None:
     """This version has no flags."""
     header = replace(make_header(1), flags=FLAG_OPTIMISTIC)
-    assert check_against_parent(header, ROOT, PARAMETERS, Shelf(), at(10)) == Refuse("V9")
+    assert check_parent_certified(header, 0, ROOT.digest, lambda view: None) == Refuse("V9")
 
 
 def test_V6_block_with_unavailable_batches_waits_and_names_the_lanes() -> None:
@@ -186,4 +186,6 @@ def test_V6_block_with_unavailable_batches_waits_and_names_the_lanes() -> None:
     shelf = Shelf()
     shelf.is_full = False
     header = make_header(1, cut=(ROOT.cut[0], Tip(1, DIGEST), *ROOT.cut[2:]))
-    assert check_against_parent(header, ROOT, PARAMETERS, shelf, at(10)) == Wait("batches", lanes=(1,))
+    assert check_against_parent(header, ROOT, PARAMETERS, shelf, at(10)) == Wait(
+        "batches", missing_batches=((1, ROOT.cut[1]),)
+    )
