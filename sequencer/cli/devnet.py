@@ -84,9 +84,11 @@ def _run_once(directory: Path, options: argparse.Namespace, started_at: float) -
         options.port, options.durability, options.gossip == "on", tuple(options.lane_off), tuple(options.allow_peer)
     )
     wish = Wish(options.validators, options.rollups, options.seed, options.retain)
-    homes = resume(directory, running) if is_devnet(directory) else create(directory, wish, running)
-    teller = ProgramTeller() if options.json else PersonTeller(str(directory), options.seed)
+    is_resumed = is_devnet(directory)
+    homes = resume(directory, running) if is_resumed else create(directory, wish, running)
+    origin = "resumed" if is_resumed else "fresh keys" if options.seed is None else f"seed {options.seed}"
+    teller = ProgramTeller() if options.json else PersonTeller(str(directory), origin)
     preload()  # once here instead of once in each child
     children = [fork_child(home.settings.name, home.path) for home in homes]
-    devnet = Devnet(directory, homes, children, teller, options.ready_file, started_at)
+    devnet = Devnet(directory, homes, children, teller, options.ready_file, started_at, is_resumed)
     trio.run(run_until_signal, devnet.run, devnet.kill)

@@ -12,15 +12,14 @@ PEER_ID_SHOWN = 16
 
 
 def make_page(
-    version: str, ready: Mapping[str, Any], seconds: float, seed: int | None, directory: str, prefix: str = ""
+    version: str, ready: Mapping[str, Any], seconds: float, origin: str, directory: str, prefix: str = ""
 ) -> list[str]:
     """Return the lines of the page for the members of a ready file; `prefix` stands before commands to try."""
     validators, rollups = ready["validators"], ready["rollups"]
-    seed_text = "fresh keys" if seed is None else f"seed {seed}"
     faults = (len(validators) - 1) // 3
     return [
         f"sequencer {version}  devnet  {len(validators)} validators (tolerates {faults} faulty), "
-        f"{len(rollups)} rollups, {seed_text}    ready in {seconds:.1f} s",
+        f"{len(rollups)} rollups, {origin}    ready in {seconds:.1f} s",
         "",
         f"  JSON-RPC    {ready['rpc']}/   (POST; SSE at /events; GET /metrics)",
         f"  Chain id    {ready['chain_id']}",

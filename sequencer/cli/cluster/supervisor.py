@@ -16,12 +16,12 @@ import trio
 
 from sequencer.cli.cluster import ready
 from sequencer.cli.cluster.children import Child, read_last_lines, wait_until_listening
-from sequencer.cli.cluster.lines import summarise
+from sequencer.cli.cluster.lines import BlockSummary, summarise
 from sequencer.cli.cluster.teller import Teller, Totals
 from sequencer.cli.command import CommandError
 from sequencer.errors import SequencerError
 from sequencer.node.home import Home
-from sequencer.sdk.errors import UnreachableError
+from sequencer.sdk.errors import AnswerError, UnreachableError
 from sequencer.sdk.results import StatusAnswer
 from sequencer.sdk.transport import Endpoint
 
@@ -44,9 +44,13 @@ class Devnet:
     ready_file: Path | None
     started_at: float
     """Of the monotonic clock: what `ready in` counts from."""
+    is_resumed: bool
+    """Whether the network has run before; then only new blocks are told."""
     _ready: dict[str, Any] = field(default_factory=dict)
     """Members of the ready file; empty until then."""
     _totals: Totals = field(default_factory=Totals)
+    _height: int = 0
+    """Height up to which blocks were told."""
 
     async def run(self) -> None:
         """Run until cancelled, then stop every child; raises `CommandError` if a node cannot start."""
@@ -75,7 +79,7 @@ class Devnet:
         with trio.move_on_after(READY_SECONDS_MAX) as waiting:
             async with trio.open_nursery() as nursery:
                 for child in self.children:
-                    nursery.start_soon(_wait_for_first_block, child)
+                    nursery.start_soon(self._wait_for_first_block, child)
         if waiting.cancelled_caught:
             raise CommandError(f"no block within {READY_SECONDS_MAX} s; see {self.directory}/val*/node.log")
         self._ready = ready.make_ready(self.directory, self.homes, self.children)
@@ -83,6 +87,23 @@ class Devnet:
         if self.ready_file is not None:
             ready.write_ready(self.ready_file, self._ready)
         self.teller.on_ready(self._ready, time.monotonic() - self.started_at)
+
+    async def _wait_for_first_block(self, child: Child) -> None:
+        """Return when the node answers and has at least one block; raises `CommandError` if it ends before."""
+        height = 0
+        async with Endpoint(child.rpc) as node:
+            while height < 1:
+                try:
+                    height = StatusAnswer.from_json(await node.call("seq_status", {})).height
+                except UnreachableError:
+                    height = 0  # it has just ended, or is too busy to answer; the next line tells
+                if not child.is_running:
+                    raise CommandError(
+                        f"{child.name} {child.describe_end()}; {read_last_lines(child.home)}", "node_failed"
+                    )
+                await trio.sleep(POLL_SECONDS)
+        if self.is_resumed:
+            self._height = max(self._height, height)
 
     async def _watch(self, child: Child) -> None:
         """Wait until the child ends and say so; stopping all of them cancels this first."""
@@ -95,29 +116,32 @@ class Devnet:
 
     async def _follow(self) -> None:
         """Tell every block once, asking the first node that runs."""
-        height = 1
         while True:
             for child in self.children:
                 if child.is_running:
-                    height = await self._follow_one(child, height)
+                    await self._follow_one(child)
             await trio.sleep(POLL_SECONDS)
 
-    async def _follow_one(self, child: Child, height: int) -> int:
-        """Tell blocks from `height` on as long as this node answers; return the next height."""
+    async def _follow_one(self, child: Child) -> None:
+        """Tell blocks as long as this node answers; when it stops, is dead or lags behind, another one is asked."""
         try:
             async with Endpoint(child.rpc) as node:
                 while child.is_running:
-                    question = {"from": height, "until": height + BLOCKS_PER_QUESTION}
+                    question = {"from": self._height + 1, "until": self._height + 1 + BLOCKS_PER_QUESTION}
                     answer: Any = await node.call("seq_getBlocks", question)
                     for block in answer["blocks"]:
-                        summary = summarise(block)
-                        self._totals.add(summary)
-                        self.teller.on_block(summary)
-                    height = answer["next"]
+                        self._tell(summarise(block))
                     await trio.sleep(POLL_SECONDS)
-        except (SequencerError, OSError):
-            return height  # the node stops, is dead or has pruned the block; another one is asked
-        return height
+        except AnswerError as error:
+            oldest = error.data.get("oldest_height")  # told when the block is pruned
+            self._height = max(self._height, oldest - 1) if isinstance(oldest, int) else self._height
+        except SequencerError:
+            return
+
+    def _tell(self, summary: BlockSummary) -> None:
+        self._height = summary.height
+        self._totals.add(summary)
+        self.teller.on_block(summary)
 
     async def _stop(self) -> None:
         async with trio.open_nursery() as nursery:
@@ -126,17 +150,3 @@ class Devnet:
         if self._ready:
             ready.withdraw(self._ready)
             self.teller.on_stopped(self._totals)
-
-
-async def _wait_for_first_block(child: Child) -> None:
-    """Return when the node answers and has at least one block; raises `CommandError` if it ends before."""
-    height = 0
-    async with Endpoint(child.rpc) as node:
-        while height < 1:
-            try:
-                height = StatusAnswer.from_json(await node.call("seq_status", {})).height
-            except UnreachableError:
-                height = 0  # it has just ended, or is too busy to answer; the next line tells
-            if not child.is_running:
-                raise CommandError(f"{child.name} {child.describe_end()}; {read_last_lines(child.home)}", "node_failed")
-            await trio.sleep(POLL_SECONDS)

@@ -51,13 +51,14 @@ class PersonTeller:
     """Writes the page and one line per block with content, bundle or fault, on stdout."""
 
     directory: str
-    seed: int | None
+    origin: str
+    """Where the keys come from: `seed 42`, `fresh keys`, `resumed`."""
     _lines: BlockLines = field(default_factory=BlockLines)
 
     def on_ready(self, ready: Mapping[str, Any], seconds: float) -> None:
         """Write the page; its first line is the bold one."""
         prefix = "uv run " if "UV" in os.environ else ""  # uv tells its children so
-        first, *others = make_page(__version__, ready, seconds, self.seed, self.directory, prefix)
+        first, *others = make_page(__version__, ready, seconds, self.origin, self.directory, prefix)
         print("\n".join([paint(first, Colour.BOLD, sys.stdout), *others]), flush=True)
 
     def on_block(self, summary: BlockSummary) -> None:

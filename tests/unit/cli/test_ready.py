@@ -64,7 +64,7 @@ def test_older_devnet_does_not_withdraw_a_newer_one() -> None:
 
 def test_page_names_what_a_person_needs() -> None:
     """URL, rollups, validators with pids, accounts and a command to try; long lists are cut."""
-    page = "\n".join(make_page("0.1.0", READY, 1.94, 42, "/x"))
+    page = "\n".join(make_page("0.1.0", READY, 1.94, "seed 42", "/x"))
     for text in (
         "http://127.0.0.1:8600",
         "ready in 1.9 s",
