@@ -8,6 +8,7 @@ HAVE two digests for one position), except that finality may overrule it.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 
 from sequencer.types.batch import Batch
 from sequencer.types.primitives import Digest, Position, Tip
@@ -63,6 +64,16 @@ class Lane:
         """Keep a batch by its digest, without vouching for it."""
         self._batches[batch.digest] = batch
         self._evict_forks()
+
+    def restore(self, batches: Iterable[Batch]) -> list[Batch]:
+        """Keep batches that were durable before the start; return those that complete the chain.
+
+        They may be more than the forks that a lane keeps, so the chain is built before forks are counted.
+        """
+        self._batches.update((batch.digest, batch) for batch in batches)
+        added = self.extend()
+        self._evict_forks()
+        return added
 
     def extend(self) -> list[Batch]:
         """Put held batches that continue the chain on it; return them in order. # L4"""
