@@ -30,7 +30,7 @@ class BlockRun:
         self.leaves = BlockLeaves()
         self.decided: list[Decided] = []
         self._items = items
-        self._journals = {namespace: Journal(state.values) for namespace, state in parent.states.items()}
+        self._journals = {namespace: Journal(state) for namespace, state in parent.states.items()}
         context = BlockContext(header.height, header.time_ms)
         self.automaton = OutcomeAutomaton(rules, self._journals, window, context)
 
@@ -49,7 +49,7 @@ class BlockRun:
         for namespace, journal in self._journals.items():
             if journal.writes:
                 self.states[namespace] = self.states[namespace].update(journal.writes)
-                journal.rebase(self.states[namespace].values)
+                journal.rebase(self.states[namespace])
 
     def get_results(self) -> tuple[ItemResult, ...]:
         """Return one result per item."""

@@ -14,7 +14,7 @@ from sequencer.codec import encode
 from sequencer.crypto.hashing import ZERO_DIGEST
 from sequencer.crypto.merkle import compute_root
 from sequencer.execution.automaton import Decided, PendingBundle
-from sequencer.state.versioned import VersionedState
+from sequencer.state.state_tree import StateTree
 from sequencer.types.block import BlockHeader
 from sequencer.types.bundle import Bundle
 from sequencer.types.commitment import Commitment
@@ -99,12 +99,10 @@ def compute_exec_root(rows: Sequence[ExecutionRow]) -> Digest:
     return compute_root([row.to_bytes() for row in rows])
 
 
-def make_rows(
-    height: Height, states: Mapping[RollupId, VersionedState], leaves: BlockLeaves
-) -> tuple[ExecutionRow, ...]:
+def make_rows(height: Height, states: Mapping[RollupId, StateTree], leaves: BlockLeaves) -> tuple[ExecutionRow, ...]:
     """Return one row per namespace, ascending; native rollups are settled at `height` itself."""
     return tuple(
-        ExecutionRow(namespace, height, state.tree.root, leaves.compute_receipt_root(namespace), EMPTY_ROOT)
+        ExecutionRow(namespace, height, state.root, leaves.compute_receipt_root(namespace), EMPTY_ROOT)
         for namespace, state in sorted(states.items())
     )
 
@@ -134,7 +132,7 @@ def make_commitment(
     )
 
 
-def make_genesis_commitment(genesis: Genesis, states: Mapping[RollupId, VersionedState]) -> Commitment:
+def make_genesis_commitment(genesis: Genesis, states: Mapping[RollupId, StateTree]) -> Commitment:
     """Return the commitment of height 0; its parent is the zero digest."""
     rows = make_rows(0, states, BlockLeaves())
     return make_commitment(genesis, genesis.header, ZERO_DIGEST, (), (), (), rows)

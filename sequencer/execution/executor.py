@@ -24,7 +24,7 @@ from sequencer.execution.history import Version, VersionHistory
 from sequencer.execution.machines import get_machine
 from sequencer.execution.snapshot import Snapshot, SnapshotRow, read_snapshot
 from sequencer.state.journal import Journal
-from sequencer.state.versioned import VersionedState
+from sequencer.state.state_tree import StateTree, build_tree
 from sequencer.types.block import BlockHeader
 from sequencer.types.bundle import Bundle
 from sequencer.types.commitment import Commitment, is_commitment_scheduled
@@ -136,7 +136,7 @@ class Executor:
 
     def get_state_value(self, rollup: RollupId, key: str) -> StateValue | None:
         """Return what a key of a rollup (0: the system) holds; raises `LocalError` for an unknown rollup."""
-        return self._newest.get_state(rollup).values.get(key)
+        return self._newest.get_state(rollup).get(key)
 
     def get_sequence(self, payer: Address, channel: int) -> int:
         """Return the next expected sequence. # A6"""
@@ -160,7 +160,7 @@ class Executor:
 
     def check_bundle(self, bundle: Bundle) -> BundleCheck:
         """Tell what would become of the bundle as the only item of the next block; changes nothing."""
-        journals = {namespace: Journal(state.values) for namespace, state in self._newest.states.items()}
+        journals = {namespace: Journal(state) for namespace, state in self._newest.states.items()}
         context = BlockContext(self.height + 1, self.header.time_ms + 1)
         automaton = OutcomeAutomaton(self._rules, journals, self._window, context)
         rejection = self.check_admission(bundle, context.height, 0, 0)
@@ -201,8 +201,8 @@ def make_rules(genesis: Genesis) -> Rules:
     return Rules(machines, {rollup.id: rollup.name for rollup in genesis.rollups}, genesis.parameters)
 
 
-def make_genesis_states(genesis: Genesis) -> dict[RollupId, VersionedState]:
+def make_genesis_states(genesis: Genesis) -> dict[RollupId, StateTree]:
     """Return every namespace's state at height 0."""
-    states = {SYSTEM_NAMESPACE: VersionedState.build(system_state.make_genesis_entries(genesis))}
-    states.update((rollup.id, VersionedState.build(rollup.state)) for rollup in genesis.rollups)
+    states = {SYSTEM_NAMESPACE: build_tree(system_state.make_genesis_entries(genesis))}
+    states.update((rollup.id, build_tree(rollup.state)) for rollup in genesis.rollups)
     return states

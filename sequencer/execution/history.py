@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sequencer.errors import DecodeError, LocalError
 from sequencer.state.claim import StateClaim
 from sequencer.state.proof import prove
-from sequencer.state.versioned import VersionedState
+from sequencer.state.state_tree import StateTree
 from sequencer.types.block import BlockHeader
 from sequencer.types.bundle import read_key
 from sequencer.types.commitment import Commitment
@@ -28,10 +28,10 @@ class Version:
     header: BlockHeader
     commitment: Commitment
     rows: tuple[ExecutionRow, ...]
-    states: Mapping[RollupId, VersionedState]
+    states: Mapping[RollupId, StateTree]
     """Namespace → state; 0 is the system."""
 
-    def get_state(self, namespace: RollupId) -> VersionedState:
+    def get_state(self, namespace: RollupId) -> StateTree:
         """Return a namespace's state; raises `LocalError` if there is none."""
         state = self.states.get(namespace)
         if state is None:
@@ -68,7 +68,7 @@ class VersionHistory:
         except DecodeError as error:
             raise LocalError(str(error)) from None
         version = self.get(height)
-        tree = prove(version.get_state(namespace).tree, key)
+        tree = prove(version.get_state(namespace), key)
         index = next(i for i, row in enumerate(version.rows) if row.namespace == namespace)
         row, path = version.rows[index], MerklePath.build(tuple(row.to_bytes() for row in version.rows), index)
         roots = (row.settled_height, row.receipt_root, row.outbox_root)

@@ -16,7 +16,7 @@ from sequencer.codec import ARRAY_LENGTH_MAX, U32_MAX, Fields, decode, encode
 from sequencer.errors import DecodeError, StoreError
 from sequencer.execution.automaton import DEPENDENCY_HEIGHTS, DecidedHeight
 from sequencer.execution.commitments import compute_exec_root, compute_outcome_root
-from sequencer.state.versioned import VersionedState
+from sequencer.state.state_tree import StateTree, build_tree
 from sequencer.types.block import BlockHeader
 from sequencer.types.bundle import read_key, read_state_value
 from sequencer.types.commitment import Commitment
@@ -36,7 +36,7 @@ class SnapshotRow:
     """One namespace: its row under the exec root, and its whole state."""
 
     row: ExecutionRow
-    state: VersionedState
+    state: StateTree
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def _outcome_to_value(leaf: OutcomeLeaf) -> tuple[object, ...]:
 
 def _row_to_value(namespace: SnapshotRow) -> tuple[object, ...]:
     row = namespace.row
-    entries = _split(list(namespace.state.tree.get_entries()))
+    entries = _split(list(namespace.state.get_entries()))
     return (row.namespace, row.settled_height, row.receipt_root, row.outbox_root, entries)
 
 
@@ -134,8 +134,8 @@ def _read_row(value: object, path: str) -> SnapshotRow:
     receipt_root, outbox_root = read.digest("receipt_root"), read.digest("outbox_root")
     chunks = read.array("entries", ARRAY_LENGTH_MAX, _read_entries)
     read.finish()
-    state = VersionedState.build(entry for chunk in chunks for entry in chunk)
-    return SnapshotRow(ExecutionRow(namespace, height, state.tree.root, receipt_root, outbox_root), state)
+    state = build_tree(entry for chunk in chunks for entry in chunk)
+    return SnapshotRow(ExecutionRow(namespace, height, state.root, receipt_root, outbox_root), state)
 
 
 def _read_entries(value: object, path: str) -> tuple[tuple[str, StateValue], ...]:

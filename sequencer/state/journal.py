@@ -1,4 +1,4 @@
-"""Write over a map so that everything since a mark can be taken back. # A8
+"""Write over a state so that everything since a mark can be taken back. # A8
 
 `mark` and `revert` are the bundle primitive: revert the journals of all touched rollups, or
 none. Both cost O(writes since the mark).
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sequencer.errors import LocalError
-from sequencer.state.persistent_map import PersistentMap
+from sequencer.state.state_tree import StateTree
 from sequencer.types.primitives import StateValue
 
 
@@ -25,7 +25,7 @@ class Journal:
 
     __slots__ = ("_base", "_undo", "_writes")
 
-    def __init__(self, base: PersistentMap) -> None:
+    def __init__(self, base: StateTree) -> None:
         self._base = base
         self._writes: dict[str, StateValue | None] = {}
         self._undo: list[tuple[str, StateValue | _Unwritten | None]] = []
@@ -55,7 +55,7 @@ class Journal:
             else:
                 self._writes[key] = previous
 
-    def rebase(self, base: PersistentMap) -> None:
+    def rebase(self, base: StateTree) -> None:
         """Start an empty write set over `base`; earlier marks are gone."""
         self._base = base
         self._writes.clear()

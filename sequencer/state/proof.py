@@ -18,7 +18,7 @@ from sequencer.state.state_tree import (
     BRANCH_WIDTH,
     BUCKET_ENTRIES_MAX,
     DEPTH_MAX,
-    Branch,
+    DIGIT,
     StateTree,
     compute_branch_digest,
     compute_bucket_digest,
@@ -84,7 +84,7 @@ class TreeProof:
             raise VerificationError("state proof: the bucket is too large for its depth")
         digest = compute_bucket_digest(self.entries)
         for level, digit in zip(reversed(self.levels), reversed(path[:depth]), strict=True):
-            digest = _climb(level, int(digit, 16), digest)
+            digest = _climb(level, DIGIT[digit], digest)
         return digest
 
 
@@ -92,12 +92,11 @@ def prove(tree: StateTree, key: str) -> TreeProof:
     """Return the proof of what `key` holds in `tree`, present or absent."""
     path, node = compute_key_path(key), tree.node
     levels: list[TreeLevel] = []
-    while isinstance(node, Branch):
-        index = int(path[len(levels)], 16)
-        levels.append(_make_level([get_digest(child) for child in node.children], index))
-        node = node.children[index]
-    entries = () if node is None else tuple((entry.key, entry.value) for entry in node.entries)
-    return TreeProof(entries, tuple(levels))
+    while node is not None and len(node) == 3:
+        index = DIGIT[path[len(levels)]]
+        levels.append(_make_level([get_digest(child) for child in node[1]], index))
+        node = node[1][index]
+    return TreeProof(() if node is None else node[1], tuple(levels))
 
 
 def _make_level(digests: Sequence[Digest], own: int) -> TreeLevel:

@@ -58,7 +58,7 @@ def assert_equal_states(world: World, reference: ReferenceInterpreter) -> None:
 
 def get_state(world: World, namespace: int) -> dict[str, object]:
     """Return a namespace's whole state, read through the tree that the commitment covers."""
-    return dict(world.executor._history.newest.get_state(namespace).tree.get_entries())
+    return dict(world.executor._history.newest.get_state(namespace).get_entries())
 
 
 def assert_all_or_nothing(world: World, block: ExecutedBlock, items: Items) -> None:

@@ -9,7 +9,7 @@ from sequencer.execution.machines import MACHINES, get_machine
 from sequencer.execution.machines.access import LegState, Revert, Value
 from sequencer.execution.machines.amm import compute_out
 from sequencer.state.journal import Journal
-from sequencer.state.persistent_map import PersistentMap
+from sequencer.state.state_tree import build_tree
 from sequencer.types.primitives import StateValue
 from tests.execution_world import ALICE, BOB
 
@@ -18,7 +18,7 @@ U64 = 2**64 - 1
 
 
 def make_state(*entries: tuple[str, StateValue]) -> LegState:
-    return LegState(Journal(PersistentMap(entries)), ALICE, None)
+    return LegState(Journal(build_tree(entries)), ALICE, None)
 
 
 def run(machine: str, operation: str, state: LegState, *arguments: Value) -> None:

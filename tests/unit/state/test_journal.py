@@ -6,11 +6,11 @@ import pytest
 
 from sequencer.errors import LocalError
 from sequencer.state.journal import Journal
-from sequencer.state.persistent_map import PersistentMap
+from sequencer.state.state_tree import build_tree
 
 
 def make_journal() -> Journal:
-    return Journal(PersistentMap([("a", 1), ("b", b"two")]))
+    return Journal(build_tree([("a", 1), ("b", b"two")]))
 
 
 def test_get_without_write_reads_the_base() -> None:
@@ -58,5 +58,5 @@ def test_rebase_starts_an_empty_write_set() -> None:
     """What was folded into the new base is no write any more."""
     journal = make_journal()
     journal.set("a", 2)
-    journal.rebase(PersistentMap([("a", 2)]))
+    journal.rebase(build_tree([("a", 2)]))
     assert (dict(journal.writes), journal.mark(), journal.get("a")) == ({}, 0, 2)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+
 from sequencer.codec import encode
 from sequencer.crypto.hashing import ZERO_DIGEST, Tag, hash_tagged
-from sequencer.state.state_tree import BUCKET_ENTRIES_MAX, Branch, Bucket, StateTree, build_tree
+from sequencer.state.state_tree import BUCKET_ENTRIES_MAX, StateTree, build_tree
 from sequencer.types.primitives import StateValue
 
 
@@ -28,8 +30,9 @@ def test_ninth_key_makes_a_branch_and_its_removal_a_bucket_again() -> None:
     entries = make_entries(BUCKET_ENTRIES_MAX)
     small = build_tree(entries)
     large = small.update({"kv/more": 1})
-    assert isinstance(small.node, Bucket)
-    assert isinstance(large.node, Branch)
+    assert small.node is not None
+    assert large.node is not None
+    assert (len(small.node), len(large.node)) == (2, 3)
     assert large.update({"kv/more": None}).root == small.root
 
 
@@ -68,7 +71,23 @@ def test_update_hashes_only_what_changed() -> None:
     """Versions share the subtrees that no write touched."""
     tree = build_tree(make_entries(1_000))
     changed = tree.update({"kv/1": 99})
-    assert isinstance(tree.node, Branch)
-    assert isinstance(changed.node, Branch)
-    shared = sum(old is new for old, new in zip(tree.node.children, changed.node.children, strict=True))
+    assert tree.node is not None
+    assert changed.node is not None
+    shared = sum(old is new for old, new in zip(tree.node[1], changed.node[1], strict=True))
     assert shared == 15
+
+
+def test_every_version_keeps_its_values() -> None:
+    """A version does not see later writes, absent keys have no value."""
+    old = build_tree(make_entries(100))
+    new = old.update({"kv/1": 99, "kv/2": None, "kv/new": b"x", "kv/absent": None})
+    assert [old.get(f"kv/{name}") for name in ("1", "2", "new", "absent")] == [2, 3, None, None]
+    assert [new.get(f"kv/{name}") for name in ("1", "2", "new", "absent")] == [99, None, b"x", None]
+
+
+def test_nodes_are_not_tracked_by_the_garbage_collector() -> None:
+    """A large state costs its passes nothing: each pass leaves out the tuples that hold only untracked ones."""
+    tree = build_tree(make_entries(1_000))
+    for _ in range(10):
+        gc.collect()
+    assert not gc.is_tracked(tree.node)
