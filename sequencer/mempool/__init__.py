@@ -1,6 +1,7 @@
 """Hold admitted transactions until they are batched, and until they are final.
 
 mempool    what each event does with the transactions held
+agenda     when to look at one again
 entry      one transaction from admission until it is executed or expired
 answers    which client waits for which transactions
 ranking    who includes what came by gossip, and when

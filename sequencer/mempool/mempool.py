@@ -7,16 +7,16 @@ or its window has passed. # A6 A18
 
 from __future__ import annotations
 
-import heapq
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from sequencer.mempool.agenda import Agenda
 from sequencer.mempool.answers import Answers
 from sequencer.mempool.entry import Entry, Stage
 from sequencer.mempool.ranking import compute_rank
-from sequencer.types.bundle import Bundle
+from sequencer.types.bundle import CHANNEL_MAX, Bundle
 from sequencer.types.effects import Answer, PublishItems, Submission, SubmissionStatus
 from sequencer.types.item import CheckedItem, SignedBundle, compute_item_id
 from sequencer.types.outcome import Reason, Rejection
@@ -29,6 +29,8 @@ BYTES_MAX = 64 << 20
 """Bytes of transactions held at once."""
 SUCCESSORS_MAX = 16
 """Transactions of one channel held beyond the next one that can be executed."""
+RIVALS_MAX = 2
+"""Transactions of one sequence held at once: one and its cancellation. All but one are free of charge. # A18"""
 LANE_RETRY_MS = 50
 """A transaction for which the own lane had no room is tried again after this long."""
 GOSSIP_TRIES_MAX = 3
@@ -59,6 +61,7 @@ class MempoolCounters:
     admitted: int = 0
     rejected: int = 0
     expired: int = 0
+    """Their window passed, or they were ordered and could not be taken in for another reason than a gap."""
     requeued: int = 0
     """Ordered before their predecessor, so queued again."""
     gossip_published: int = 0
@@ -89,9 +92,8 @@ class Mempool:
         self._entries: OrderedDict[Digest, Entry] = OrderedDict()
         self._bytes = 0
         self._channels: dict[ChannelKey, dict[int, list[Digest]]] = {}
-        self._by_time: list[tuple[int, int, Digest]] = []
-        self._by_height: list[tuple[Height, int, Digest]] = []
-        self._ticket = 0
+        self._by_time = Agenda()
+        self._by_height = Agenda()
         self._answers = Answers()
         self._publish: list[PublishItems] = []
         self.counters = MempoolCounters()
@@ -160,8 +162,7 @@ class Mempool:
         for item_id in own_delivered:
             entry = self._entries.get(item_id)
             if entry is not None and entry.stage is Stage.LANED:
-                self.counters.requeued += 1
-                entry.stage = Stage.HELD
+                self._requeue(entry)
                 keys[entry.channel_key] = None
         for entry in self._take_due(self._by_height, height):
             if height >= entry.signed.bundle.valid_until:
@@ -171,6 +172,15 @@ class Mempool:
                 keys[entry.channel_key] = None
         for key in keys:
             self._promote(key, now)
+
+    def _requeue(self, entry: Entry) -> None:
+        """Ordered, and not consumed: its predecessor was missing, or it is inadmissible for good and leaves. # A4 A6"""
+        if self._check_state(entry.signed.bundle) is not None:
+            self.counters.expired += 1
+            self._drop(entry)
+            return
+        self.counters.requeued += 1
+        entry.stage = Stage.HELD
 
     def on_timer(self, now: Instant) -> None:
         """Ranks ripen, gossip falls due, clients stop waiting."""
@@ -183,14 +193,15 @@ class Mempool:
     def get_timer(self) -> int | None:
         """Return when `on_timer` must be called."""
         answer_ms = self._answers.get_timer()
-        if not self._by_time:
-            return answer_ms
-        return self._by_time[0][0] if answer_ms is None else min(answer_ms, self._by_time[0][0])
+        times = (answer_ms, self._by_time.next)
+        return min((time for time in times if time is not None), default=None)
 
     # --- inside -------------------------------------------------------------------------
 
     def _admit(self, signed: SignedBundle, now: Instant, is_gossiped: bool) -> Rejection | None:
         if signed.id in self._entries:
+            if not is_gossiped:
+                self._hasten(self._entries[signed.id], now)
             return None
         rejection = self._check(signed)
         if rejection is not None:
@@ -207,6 +218,11 @@ class Mempool:
         self._promote(entry.channel_key, now)
         return None
 
+    def _hasten(self, entry: Entry, now: Instant) -> None:
+        """A client asks for what came by gossip before: no other validator is waited for."""
+        entry.include_ms = min(entry.include_ms, now.mono_ms)
+        self._promote(entry.channel_key, now)
+
     def _check(self, signed: SignedBundle) -> Rejection | None:
         bundle = signed.bundle
         if len(self._entries) >= ENTRIES_MAX or self._bytes + len(signed.item_bytes) > BYTES_MAX:
@@ -216,19 +232,27 @@ class Mempool:
         if ahead > SUCCESSORS_MAX:
             detail = f"next is {expected}, at most {SUCCESSORS_MAX} successors wait"
             return Rejection(Reason.QUEUE_FULL, "item.body.sequence", detail)
+        rivals = self._channels.get((bundle.payer, bundle.channel), {}).get(bundle.sequence, ())
+        if sum(self._entries[rival].stage is Stage.LANED for rival in rivals) >= RIVALS_MAX:
+            return Rejection(Reason.QUEUE_FULL, "item.body.sequence", f"{RIVALS_MAX} transactions of it wait already")
+        return self._check_state(bundle)
+
+    def _check_state(self, bundle: Bundle) -> Rejection | None:
+        """Return why the bundle could not be taken in after all that waits before it. # A3"""
+        ahead = max(0, bundle.sequence - self._accounts.get_sequence(bundle.payer, bundle.channel))
         return self._accounts.check_admission(
             bundle, self._accounts.height + 1, ahead, self._compute_pending_fees(bundle)
         )
 
     def _compute_pending_fees(self, bundle: Bundle) -> int:
-        """Return what the payer's other held transactions in this channel may cost."""
-        others = self._channels.get((bundle.payer, bundle.channel), {})
+        """Return what the payer's held transactions may cost that need not wait for this one, in all channels."""
+        keys = ((bundle.payer, channel) for channel in range(CHANNEL_MAX + 1))
         return sum(
             self._parameters.fee_base
-            + self._parameters.fee_per_operation * self._entries[other].signed.bundle.operation_count
-            for sequence, ids in others.items()
-            for other in ids
-            if sequence < bundle.sequence
+            + self._parameters.fee_per_operation * self._entries[ids[-1]].signed.bundle.operation_count
+            for key in keys
+            for sequence, ids in self._channels.get(key, {}).items()
+            if key[1] != bundle.channel or sequence < bundle.sequence
         )
 
     def _make_entry(self, signed: SignedBundle, now: Instant, is_gossiped: bool) -> Entry:
@@ -251,18 +275,12 @@ class Mempool:
         if entry.gossip_ms is not None:
             self._wake_at(self._by_time, entry.gossip_ms, entry)
 
-    def _wake_at(self, heap: list[tuple[int, int, Digest]], at: int, entry: Entry) -> None:
-        self._ticket += 1
-        heapq.heappush(heap, (at, self._ticket, entry.id))
+    def _wake_at(self, agenda: Agenda, at: int, entry: Entry) -> None:
+        agenda.add(at, entry.id, self._entries)
 
-    def _take_due(self, heap: list[tuple[int, int, Digest]], limit: int) -> list[Entry]:
+    def _take_due(self, agenda: Agenda, limit: int) -> list[Entry]:
         """Return the held entries whose time or height has come, each once."""
-        due: dict[Digest, Entry] = {}
-        while heap and heap[0][0] <= limit:
-            item_id = heapq.heappop(heap)[2]
-            if item_id in self._entries:
-                due[item_id] = self._entries[item_id]
-        return list(due.values())
+        return [self._entries[item_id] for item_id in agenda.take_due(limit) if item_id in self._entries]
 
     def _promote(self, key: ChannelKey, now: Instant) -> None:
         """Hand to the lane, in order, what has all its predecessors executed or in this lane. # A6"""
