@@ -7,7 +7,8 @@ import shutil
 import signal
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sequencer.cli.command import CommandError, ExitStatus, add_json, find_cause
@@ -38,17 +39,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run until Ctrl-C or SIGTERM; both are the normal end."""
     started_at = time.monotonic()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)  # until trio listens to signals
     if options.full_nodes:
         raise CommandError("--full-nodes: following nodes do not exist yet; leave it at 0", "unsupported")
-    with suppress(KeyboardInterrupt):
+    with _signals_as_normal_end():
         if options.home is not None:
             _run_in(options.home.absolute(), options, started_at)
             return ExitStatus.OK
         with tempfile.TemporaryDirectory(prefix="sequencer-devnet-", ignore_cleanup_errors=True) as directory:
             _run_in(Path(directory), options, started_at)
     return ExitStatus.OK
+
+
+@contextmanager
+def _signals_as_normal_end() -> Iterator[None]:
+    """End the block quietly at a signal that comes before, or after, trio listens to them."""
+    previous = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    except KeyboardInterrupt:
+        return
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _run_in(directory: Path, options: argparse.Namespace, started_at: float) -> None:

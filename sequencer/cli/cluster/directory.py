@@ -9,12 +9,13 @@ val0/, val1/, …  the nodes' homes (`sequencer.node.home`)
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from sequencer.cli.cluster.blueprint import HOST_ROLES, Blueprint, Wish, build, draw
-from sequencer.cli.cluster.ports import HOST, PORT_MIN, describe_owner, find_free_ports, is_port_free
+from sequencer.cli.cluster.ports import HOST, describe_owner, find_free_ports, is_port_free
 from sequencer.cli.command import CommandError
 from sequencer.errors import LocalError
 from sequencer.node.home import Home, NodeSettings, read_home, write_settings
@@ -112,7 +113,7 @@ def choose_rpc_ports(count: int, base: int | None) -> tuple[int, ...]:
         return ports
     if base:
         raise CommandError(f"port {busy[0]} is used{describe_owner(busy[0])}; try --port 0", "port_busy")
-    return find_free_ports(count, PORT_MIN + 8_600)
+    return find_free_ports(count, int.from_bytes(os.urandom(4), "big"))  # two devnets rarely choose the same
 
 
 def _require_p2p_ports(home: Home) -> None:

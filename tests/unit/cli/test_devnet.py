@@ -1,0 +1,107 @@
+"""A devnet that cannot run says why; one whose port was taken meanwhile is drawn again."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sequencer.cli import devnet
+from sequencer.cli.cluster.blueprint import Wish
+from sequencer.cli.cluster.directory import Running, create, resume
+from sequencer.cli.command import CommandError
+from sequencer.cli.main import main
+
+RUNNING = Running(0, "os", True, (), ())
+WISH = Wish(2, "alpha", 1, None)
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--full-nodes", "1"], "following nodes do not exist yet"),
+        (["--rollups", "alpha:amm:split=3"], "split rollups do not exist yet"),
+        (["--rollups", "alpha:evm"], "no machine is called"),
+        (["--validators", "0"], "--validators must be"),
+        (["--lane-off", "val9"], "there is no such validator"),
+        (["--retain", "0"], "retain_heights"),
+    ],
+)
+def test_wish_that_cannot_be_met_exits_2_with_the_reason(
+    words: list[str], text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is started for a wrong option."""
+    assert main(["devnet", "--home", str(tmp_path / "net"), *words]) == 2
+    assert text in capsys.readouterr().err
+
+
+def test_directory_with_other_things_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody's files are mixed with a network's, or lost."""
+    (tmp_path / "letter.txt").write_text("dear")
+    assert main(["devnet", "--home", str(tmp_path)]) == 2
+    assert "is not empty and holds no devnet" in capsys.readouterr().err
+    assert [entry.name for entry in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def make_starts(errors: list[Exception], seen: list[list[str]]) -> Callable[..., None]:
+    """Starts that fail with each of `errors` in turn, after having written something."""
+
+    def start(directory: Path, *_: object) -> None:
+        seen.append([entry.name for entry in directory.iterdir()])
+        (directory / "val0").mkdir()
+        (directory / "devnet.json").touch()
+        if errors:
+            raise errors.pop(0)
+
+    return start
+
+
+def run_starts(folder: Path, monkeypatch: pytest.MonkeyPatch, port: int | None, *errors: Exception) -> list[list[str]]:
+    seen: list[list[str]] = []
+    monkeypatch.setattr(devnet, "_run_once", make_starts(list(errors), seen))
+    devnet._run_in(folder, argparse.Namespace(port=port), 0.0)
+    return seen
+
+
+def test_port_taken_between_choice_and_bind_is_chosen_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new network starts over in an empty directory."""
+    taken = ExceptionGroup("nursery", [CommandError("p2p port 20000 is used", "port_busy")])
+    assert run_starts(tmp_path, monkeypatch, 0, taken) == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("port", "error"), [(8600, CommandError("busy", "port_busy")), (0, CommandError("no block", "failed"))]
+)
+def test_other_failures_are_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, port: int, error: Exception
+) -> None:
+    """A port that the user asked for, and any other error, are told at once."""
+    with pytest.raises(CommandError):
+        run_starts(tmp_path, monkeypatch, port, error)
+
+
+def test_resumed_network_keeps_its_rpc_ports(tmp_path: Path) -> None:
+    """Programs find the nodes where they were."""
+    made = create(tmp_path / "net", WISH, RUNNING)
+    again = resume(tmp_path / "net", Running(None, "fsync", True, (), ()))
+    assert [home.settings.rpc for home in again] == [home.settings.rpc for home in made]
+    assert [home.settings.durability for home in again] == ["fsync", "fsync"]
+
+
+def test_resumed_network_whose_p2p_port_is_taken_names_it(tmp_path: Path) -> None:
+    """The genesis names the port, so no other one will do."""
+    made = create(tmp_path / "net", WISH, RUNNING)
+    port = int(made[1].genesis.validators[1].data.address.rpartition("/")[2])
+    with socket.create_server(("127.0.0.1", port)), pytest.raises(CommandError, match=f"val1 needs port {port}"):
+        resume(tmp_path / "net", RUNNING)
+
+
+def test_lane_off_reaches_only_the_named_validator(tmp_path: Path) -> None:
+    """The switch is part of that node's settings."""
+    made = create(tmp_path / "net", WISH, Running(0, "os", False, ("val1",), ("12D3KooX",)))
+    assert [home.settings.is_lane_enabled for home in made] == [True, False]
+    assert {home.settings.is_gossip_enabled for home in made} == {False}
+    assert {home.settings.peer_ids_allowed for home in made} == {("12D3KooX",)}
