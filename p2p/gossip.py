@@ -32,6 +32,8 @@ from p2p.host import Host
 from p2p.network import GossipArrived, NetworkEvent
 from p2p.protocols import (
     GOSSIP_BYTES_MAX,
+    GOSSIP_FORWARDER_BURST_BYTES,
+    GOSSIP_FORWARDER_BYTES_PER_SECOND,
     GOSSIP_INBOX_MAX,
     GOSSIP_PEER_QUEUE_MAX,
     GOSSIP_PUBLISH_QUEUE_MAX,
@@ -47,15 +49,23 @@ _RPC_BYTES_MAX: Final = 1 << 20
 
 
 class _GuardedPubsub(Pubsub):
-    """Count what a message provokes; libp2p lets it end the service, and with it the node."""
+    """Drop what a peer hands on above its budget, and whatever its parser chokes on; both are counted.
 
-    failure_count = 0
+    libp2p lets the failure of one message end its service, and with it the node.
+    """
+
+    counters: Counter[str]
+    forwarders: OriginBudget
 
     async def push_msg(self, msg_forwarder: ID, msg: rpc_pb2.Message) -> None:
+        is_own = msg_forwarder == self.my_id
+        if not is_own and not self.forwarders.take(str(msg_forwarder), len(msg.data), trio.current_time()):
+            self.counters["gossip_forwarder_over_budget"] += 1
+            return
         try:
             await super().push_msg(msg_forwarder, msg)
         except Exception:  # noqa: BLE001  # a malformed key or signature raises whatever its parser likes; the message is dropped
-            self.failure_count += 1
+            self.counters["gossip_malformed"] += 1
 
 
 class Gossip:
@@ -90,6 +100,8 @@ class Gossip:
             max_inbound_rpc_size=_RPC_BYTES_MAX,
             allowed_topics={topic},
         )
+        self._pubsub.counters = counters
+        self._pubsub.forwarders = OriginBudget(GOSSIP_FORWARDER_BYTES_PER_SECOND, GOSSIP_FORWARDER_BURST_BYTES)
         self._pubsub.set_topic_validator(topic, self._on_message, False)
 
     @property

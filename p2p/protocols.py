@@ -33,6 +33,10 @@ GOSSIP_ORIGIN_BYTES_PER_SECOND: Final = 512 << 10
 """Bytes per second that one origin may publish; what is above is dropped and counted."""
 GOSSIP_ORIGIN_BURST_BYTES: Final = 2 << 20
 """Bytes that one origin may publish at once after a pause."""
+GOSSIP_FORWARDER_BYTES_PER_SECOND: Final = 4 << 20
+"""Bytes per second that one peer may hand on, by whomever; what is above is dropped before its signature is checked."""
+GOSSIP_FORWARDER_BURST_BYTES: Final = 16 << 20
+"""Bytes that one peer may hand on at once after a pause."""
 GOSSIP_MESSAGE_COST_BYTES: Final = 8 << 10
 """What a message costs its origin beside its bytes, so that many small ones are bounded too (64 a second)."""
 GOSSIP_ORIGINS_MAX: Final = 1024

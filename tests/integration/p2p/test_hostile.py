@@ -86,6 +86,15 @@ async def test_hostile_gossip_harms_nobody(name: str) -> None:
         await write_raw(node, GOSSIP[name], "/meshsub/1.1.0")
 
 
+async def test_flood_of_gossip_is_dropped_before_its_signatures_are_checked() -> None:
+    """One peer that hands on 3,000 messages at once is heard up to its budget, and the node goes on."""
+    async with survive() as node:
+        message = rpc_pb2.Message(topicIDs=[TOPIC], data=b"x", from_id=b"\x00\x24" + bytes(36))
+        packet = encode_varint_prefixed(rpc_pb2.RPC(publish=[message] * 3000).SerializeToString())
+        await write_raw(node, packet, "/meshsub/1.1.0")
+        assert node.count("gossip_forwarder_over_budget") > 500
+
+
 @pytest.mark.parametrize("data", [b"\x04\xff\xfe\xfd\n", b"\xff" * 20, b"GET / HTTP/1.1\r\n\r\n", bytes(100)])
 async def test_hostile_negotiation_harms_nobody(data: bytes) -> None:
     """Text that is no UTF-8, endless lengths and other protocols end the stream; the node goes on."""
