@@ -236,7 +236,7 @@ class SimulatedNode:
 
     def _write(self, effect: Effect) -> None:
         if isinstance(effect, PersistVote):
-            self.store.append_vote(effect.record, effect.header)
+            self.store.append_vote(effect)
         elif isinstance(effect, PersistBatch):
             self.store.append(effect.batch)
         elif isinstance(effect, PersistBlock):

@@ -14,9 +14,10 @@ from typing import TypeAlias
 from sequencer.types.batch import Batch
 from sequencer.types.block import BlockHeader, FinalizedBlock
 from sequencer.types.commitment import CommitmentCertificate
-from sequencer.types.primitives import Digest, Height
+from sequencer.types.effects import PersistVote
+from sequencer.types.primitives import Digest, Height, View
 from sequencer.types.records import EMPTY_RECOVERY, RecordKind, Recovery, VoteRecord
-from sequencer.types.vote import Certificate
+from sequencer.types.vote import Certificate, VoteKind
 
 _VIEW_KINDS = frozenset({RecordKind.PROPOSAL, RecordKind.NOTARIZE, RecordKind.NULLIFY, RecordKind.FINALIZE})
 
@@ -39,6 +40,8 @@ class DurableIndex:
     votes: set[VoteRecord] = field(default_factory=set)
     headers: dict[Digest, BlockHeader] = field(default_factory=dict)
     """Headers logged with votes, in the order of writing."""
+    certificates: dict[tuple[VoteKind, View], Certificate] = field(default_factory=dict)
+    """Certificates logged with votes, in the order of writing."""
     batches: dict[Digest, Batch] = field(default_factory=dict)
     blocks: dict[Height, FinalizedBlock] = field(default_factory=dict)
     certificate: CommitmentCertificate | None = None
@@ -51,12 +54,12 @@ class SimulatedStore:
     def __init__(self) -> None:
         self.vote_log: list[VoteRecord] = []
         self.durable = DurableIndex()
-        self._unsynced_votes: list[tuple[VoteRecord, BlockHeader | None]] = []
+        self._unsynced_votes: list[PersistVote] = []
         self._unsynced_records: list[StoreRecord] = []
 
-    def append_vote(self, record: VoteRecord, header: BlockHeader | None = None) -> None:
-        """Write a vote record with the header that it names; durable at the next `sync`."""
-        self._unsynced_votes.append((record, header))
+    def append_vote(self, effect: PersistVote) -> None:
+        """Write a vote record with what was to be logged beside it; durable at the next `sync`."""
+        self._unsynced_votes.append(effect)
 
     def append(self, record: StoreRecord) -> None:
         """Write a block-store record; durable at the next `sync`."""
@@ -83,10 +86,13 @@ class SimulatedStore:
     def _keep(self, vote_count: int, record_count: int) -> tuple[list[VoteRecord], list[StoreRecord]]:
         logged, self._unsynced_votes = self._unsynced_votes[:vote_count], self._unsynced_votes[vote_count:]
         records, self._unsynced_records = self._unsynced_records[:record_count], self._unsynced_records[record_count:]
-        votes = [record for record, _ in logged]
+        votes = [effect.record for effect in logged]
         self.vote_log.extend(votes)
         self.durable.votes.update(votes)
-        self.durable.headers.update((header.digest, header) for _, header in logged if header is not None)
+        for effect in logged:
+            if effect.header is not None:
+                self.durable.headers[effect.header.digest] = effect.header
+            self.durable.certificates.update(((c.kind, c.view), c) for c in effect.certificates)
         for record in records:
             self._index(record)
         return votes, records
@@ -135,6 +141,7 @@ class SimulatedStore:
             commitment=durable.certificate,
             observer_reason=None,
             headers=tuple(header for header in durable.headers.values() if header.view > finalized_view),
+            certificates=tuple(c for c in durable.certificates.values() if c.view > finalized_view),
         )
 
     def _get_newest_finalization(self) -> tuple[Certificate, BlockHeader] | None:

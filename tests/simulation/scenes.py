@@ -15,6 +15,7 @@ from sequencer.simulation.scheduler import Scheduler
 from sequencer.simulation.tokens import TokenScheme
 from sequencer.types.batch import Batch, BatchHeader, compute_payload_hash
 from sequencer.types.block import BlockHeader
+from sequencer.types.effects import PersistVote
 from sequencer.types.genesis import Genesis, GenesisValidator, HostAddress
 from sequencer.types.outcome import Reason, Rejection
 from sequencer.types.parameters import Parameters
@@ -61,7 +62,7 @@ class Scene:
 
     def log_vote(self, node: int, kind: RecordKind, number: int, digest: Digest = ZERO_DIGEST) -> None:
         """Make a vote record durable."""
-        self.nodes[node].store.append_vote(VoteRecord(kind, 0, number, digest))
+        self.nodes[node].store.append_vote(PersistVote(VoteRecord(kind, 0, number, digest)))
         self.observers.on_durable(self.nodes[node], *self.nodes[node].store.sync())
 
     def vote(self, node: int, kind: VoteKind, view: int, digest: Digest = ZERO_DIGEST, is_logged: bool = True) -> None:

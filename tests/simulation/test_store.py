@@ -5,6 +5,7 @@ import random
 from sequencer.simulation.store import SimulatedStore
 from sequencer.types.batch import Batch, BatchHeader, compute_payload_hash
 from sequencer.types.block import BlockHeader, FinalizedBlock, make_genesis_header
+from sequencer.types.effects import PersistVote
 from sequencer.types.primitives import Tip
 from sequencer.types.records import EMPTY_RECOVERY, RecordKind, VoteRecord
 
@@ -23,10 +24,10 @@ def test_store_crash_loses_a_suffix_of_what_was_not_synced() -> None:
     survivors = set()
     for seed in range(50):
         store = SimulatedStore()
-        store.append_vote(make_record(1))
+        store.append_vote(PersistVote(make_record(1)))
         store.sync()
         for view in (2, 3):
-            store.append_vote(make_record(view))
+            store.append_vote(PersistVote(make_record(view)))
         store.crash(random.Random(seed))
         assert store.vote_log == [make_record(view) for view in range(1, len(store.vote_log) + 1)]
         survivors.add(len(store.vote_log))
@@ -37,7 +38,7 @@ def test_store_crash_counts_lost_records() -> None:
     """What is lost and what survives adds up to what was written."""
     store = SimulatedStore()
     for view in range(1, 6):
-        store.append_vote(make_record(view))
+        store.append_vote(PersistVote(make_record(view)))
     votes, _, lost = store.crash(random.Random(1))
     assert len(votes) + lost == 5
 
@@ -45,7 +46,7 @@ def test_store_crash_counts_lost_records() -> None:
 def test_store_new_loads_the_empty_recovery() -> None:
     """A disk without records is a new node's."""
     store = SimulatedStore()
-    store.append_vote(make_record(1))
+    store.append_vote(PersistVote(make_record(1)))
     assert store.load() == EMPTY_RECOVERY
 
 
