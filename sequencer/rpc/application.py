@@ -39,6 +39,7 @@ class Application:
         self._requests = Budget(limits.requests_max)
         self._streams = Budget(limits.streams_max)
         self._refused: dict[int, int] = {}
+        self.get_connection_metrics: Callable[[], tuple[Metric, ...]] = tuple
         self.asgi = Starlette(
             routes=[
                 Route("/", self._guarded(self._answer_rpc), methods=["POST"]),
@@ -78,8 +79,9 @@ class Application:
 
     async def _answer_rpc(self, request: Request) -> Response:
         address = request.client.host if request.client else ""
-        self._charge_http(address)
+        self._charge_http(address, 1)
         body = await self._read_body(request)
+        self._charge_http(address, len(body) // 1024)
         if not self._requests.take():
             raise RefusedError(503, "too many requests are being answered", Code.UNAVAILABLE, {"limit": "requests_max"})
         try:
@@ -88,9 +90,9 @@ class Application:
             self._requests.give_back()
         return Response(status_code=204) if answer is None else Response(answer, media_type="application/json")
 
-    def _charge_http(self, address: str) -> None:
-        """Refuse a request of an address that has no unit left, before its body is read."""
-        wait = self._rates.take(address, 1, trio.current_time())
+    def _charge_http(self, address: str, units: int) -> None:
+        """Refuse a request of an address that has no unit left, before its body is read or parsed."""
+        wait = self._rates.take(address, units, trio.current_time())
         if wait > 0:
             data: dict[str, object] = {"limit": "rate", "retry_after_seconds": math.ceil(wait)}
             raise RefusedError(429, "too many requests from this address", Code.LIMIT, data)
@@ -129,7 +131,7 @@ class Application:
         return size
 
     async def _answer_events(self, request: Request) -> Response:
-        self._charge_http(request.client.host if request.client else "")
+        self._charge_http(request.client.host if request.client else "", 1)
         start = read_start(request)
         if not self._streams.take():
             raise RefusedError(503, "too many event streams", Code.UNAVAILABLE, {"limit": "streams_max"})
@@ -166,7 +168,7 @@ class Application:
             for status, count in sorted(self._refused.items())
         ]
         streams = Metric("sequencer_rpc_streams", "gauge", "Open event streams.", self._streams.used)
-        return (*calls, *errors, *refused, streams)
+        return (*calls, *errors, *refused, streams, *self.get_connection_metrics())
 
 
 async def _receive(request: Request) -> tuple[bytes, bool]:

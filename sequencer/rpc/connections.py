@@ -22,6 +22,7 @@ from hypercorn.typing import ASGIFramework
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sequencer.rpc.limits import RpcLimits
+from sequencer.rpc.queries import Metric
 
 _LOG = logging.getLogger(__name__)
 
@@ -94,6 +95,15 @@ class Connections:
 
     def __len__(self) -> int:
         return len(self._idle) + len(self._busy)
+
+    def get_metrics(self) -> tuple[Metric, ...]:
+        """Return what was counted."""
+        prefix = "sequencer_rpc_connections"
+        return (
+            Metric(prefix, "gauge", "Open HTTP connections.", len(self)),
+            Metric(f"{prefix}_dropped_total", "counter", "Connections dropped at a limit.", self.dropped),
+            Metric(f"{prefix}_broken_total", "counter", "Connections ended by a fault of the node.", self.broken),
+        )
 
     async def serve(self, listeners: list[trio.SocketListener]) -> None:
         """Accept and serve until cancelled; then every connection is closed."""

@@ -16,39 +16,45 @@ from sequencer.errors import DecodeError
 
 DEPTH_MAX = 32
 """Arrays and objects within each other; a bundle needs 8."""
-STRUCTURE_MAX = 200_000
-"""Brackets, commas and colons of one text; bounds what parsing it may cost."""
+STRUCTURE_MAX = 20_000
+"""Brackets, commas and colons of one text, those within strings too; bounds what parsing it may cost."""
 
 _DECIMAL = re.compile(r"(?:0|[1-9][0-9]{0,19})\Z")
-_HEX = re.compile(r"0x(?:[0-9a-f]{2})*\Z")
-_STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-_NOT_BRACKETS = re.compile(rb"[^\[\]{}]+")
-
+_HEX_DIGITS = "0123456789abcdef"
 _T = TypeVar("_T")
 
 
 def parse_json(text: bytes, path: str = "body") -> object:
     """Return the value of one JSON text; raises `DecodeError` if it is not exactly one.
 
-    The caller bounds `len(text)` first. Depth and structure are checked before anything is built.
+    The caller bounds `len(text)` first. Every step is linear in it, whatever it holds.
     """
-    _check_structure(text, path)
-    try:
-        return json.loads(text.decode(), object_pairs_hook=_make_object, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise DecodeError(path, f"is not JSON: {error or 'nested too deep'}") from None
-
-
-def _check_structure(text: bytes, path: str) -> None:
     if sum(text.count(mark) for mark in (b"[", b"{", b",", b":")) > STRUCTURE_MAX:
         raise DecodeError(path, f"has more than {STRUCTURE_MAX} elements")
-    if text.count(b"[") + text.count(b"{") <= DEPTH_MAX:
-        return
-    depth = 0
-    for bracket in _NOT_BRACKETS.sub(b"", _STRINGS.sub(b"", text)):
-        depth += 1 if bracket in b"[{" else -1
-        if depth > DEPTH_MAX:
-            raise DecodeError(path, f"is nested more than {DEPTH_MAX} deep")
+    try:
+        value: object = json.loads(text.decode(), object_pairs_hook=_make_object, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise DecodeError(path, f"is nested more than {DEPTH_MAX} deep") from None
+    except ValueError as error:
+        raise DecodeError(path, f"is not JSON: {error}") from None
+    if not _is_shallow(value):
+        raise DecodeError(path, f"is nested more than {DEPTH_MAX} deep")
+    return value
+
+
+def _is_shallow(value: object) -> bool:
+    """Tell whether at most `DEPTH_MAX` arrays and objects stand within each other; walks level by level."""
+    level = _get_containers([value])
+    for _ in range(DEPTH_MAX):
+        level = [inner for outer in level for inner in _get_containers(outer)]
+        if not level:
+            return True
+    return not level
+
+
+def _get_containers(container: list[object] | dict[str, object]) -> list[list[object] | dict[str, object]]:
+    inner = container.values() if isinstance(container, dict) else container
+    return [value for value in inner if isinstance(value, list | dict)]
 
 
 def _make_object(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -142,7 +148,7 @@ def read_amount(value: object, path: str) -> int:
 
 def read_hex(value: object, path: str, largest: int, smallest: int = 0) -> bytes:
     """Read `smallest`..`largest` bytes given as `0x` and lower-case hex."""
-    if type(value) is not str or not _HEX.match(value):
+    if type(value) is not str or value[:2] != "0x" or len(value) % 2 or value[2:].strip(_HEX_DIGITS):
         raise DecodeError(path, "must be 0x and lower-case hex of whole bytes")
     if not smallest <= len(value) // 2 - 1 <= largest:
         wanted = str(largest) if smallest == largest else f"{smallest}..{largest}"

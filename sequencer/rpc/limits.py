@@ -36,13 +36,13 @@ class RpcLimits:
     streams_max: int = 64
     """Open event streams; beyond it HTTP 503. 1..1,024."""
     rate_per_second: float = 2_000.0
-    """Units granted to a source address per second: one per call, one more per item handed in. > 0."""
+    """Units granted to a source address per second: one per call, per item and per started KiB of body. > 0."""
     rate_burst: float = 8_000.0
-    """Units that a quiet address saves up; ≥ 1,001, so that one full submission passes."""
+    """Units that a quiet address saves up; ≥ 2,026, so that one full submission passes."""
     batch_calls_max: int = 100
     """Calls of one JSON-RPC batch."""
-    answer_bytes_max: int = 8 << 20
-    """Bytes of one answer; further calls of a batch get -32005, lists are cut and say `next`."""
+    answer_bytes_max: int = 2 << 20
+    """Bytes of one answer, about 20 ms of work; further calls of a batch get -32005, lists are cut and say `next`."""
 
 
 class RateLimiter:

@@ -55,6 +55,7 @@ async def serve_rpc(
     except OSError as error:
         raise LocalError(f"cannot listen on {address.host} port {address.port}: {error.strerror or error}") from None
     connections = Connections(application.asgi, limits)
+    application.get_connection_metrics = connections.get_metrics
     async with trio.open_nursery() as nursery:
         nursery.start_soon(dispatcher.watch)
         nursery.start_soon(connections.serve, listeners)

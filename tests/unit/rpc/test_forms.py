@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sequencer.errors import DecodeError
@@ -72,6 +72,7 @@ BUNDLES = st.builds(
 SIGNATURES = st.lists(st.binary(min_size=64, max_size=64), min_size=1, max_size=3).map(tuple)
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.builds(SignedBundle, BUNDLES, SIGNATURES))
 def test_form_of_any_transaction_reads_back_to_its_bytes(signed: SignedBundle) -> None:
     """Through JSON text and back, every byte of the item is the same."""
@@ -79,6 +80,7 @@ def test_form_of_any_transaction_reads_back_to_its_bytes(signed: SignedBundle) -
     assert read_item(parse_json(text), "$", READ_ROLLUP) == signed.item_bytes
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.builds(SignedBundle, BUNDLES, SIGNATURES))
 def test_item_form_is_passed_on_as_it_is(signed: SignedBundle) -> None:
     """The server does not look into canonical bytes; the core does."""
@@ -98,6 +100,7 @@ def list_places(value: object) -> list[tuple[Any, Any]]:
     return places
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.builds(SignedBundle, BUNDLES, SIGNATURES), st.integers(0, 10_000), ANY_JSON)
 def test_any_value_in_any_place_is_read_or_refused_with_its_path(
     signed: SignedBundle, place: int, value: object

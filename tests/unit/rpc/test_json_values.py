@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 
 from sequencer.errors import DecodeError
@@ -19,6 +21,18 @@ def test_depth_at_the_limit_is_read_and_one_more_is_not() -> None:
     parse_json(b"[" * DEPTH_MAX + b"]" * DEPTH_MAX)
     with pytest.raises(DecodeError, match="deep"):
         parse_json(b"[" * (DEPTH_MAX + 1) + b"]" * (DEPTH_MAX + 1))
+
+
+@pytest.mark.timeout(5)
+@pytest.mark.parametrize(
+    "unit", [b'"', b'"\\', b'\\"', b"[", b"{", b"[],", b'{"a":1},', b"1", b"-", b"\xf0\x9f\x98\x80", b"\\ud800"]
+)
+@pytest.mark.parametrize("start", [b"", b'"', b"[" * 40, b"[" * 40 + b'"'])
+def test_a_mebibyte_of_anything_is_read_or_refused_quickly(start: bytes, unit: bytes) -> None:
+    """No text makes reading quadratic: the node's consensus waits meanwhile."""
+    text = (start + unit * (1 << 20))[: 1 << 20]
+    with suppress(DecodeError):
+        parse_json(text)
 
 
 @pytest.mark.parametrize("text", ['{"a":1,"a":2}', '{"x":{"a":1,"a":1}}', "NaN", "[Infinity]", "-Infinity", "", "1 2"])
