@@ -91,11 +91,18 @@ async def run_node(
         network = make_network(make_network_configuration(home, index))
         await _run_parts(home, store, replica, network, event_log, task_status)
     except* (StoreError, InvariantViolation) as failures:
-        event_log.write("stopped", {"text": str(failures.exceptions[0])})
+        event_log.write("stopped", {"text": str(find_first(failures))})
         raise
     finally:
         event_log.close()
         store.close()
+
+
+def find_first(error: BaseException) -> BaseException:
+    """Return the first error inside nested groups: what a person is told."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _open_store(home: Home, sync_file: SyncFile, *, is_validator: bool) -> NodeStore:

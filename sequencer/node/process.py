@@ -18,7 +18,7 @@ import trio
 
 from sequencer.errors import InvariantViolation, StoreError
 from sequencer.node.home import Home
-from sequencer.node.node import MakeNetwork, NodeAddresses, make_libp2p_network, run_node
+from sequencer.node.node import MakeNetwork, NodeAddresses, find_first, make_libp2p_network, run_node
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 COLLECTOR_THRESHOLDS = (100_000, 50, 1_000)
@@ -48,7 +48,7 @@ def run_process(
     try:
         trio.run(_run, partial(run_node, home, make_network=make_network), announce, is_stdin_watched)
     except* (StoreError, InvariantViolation) as failures:
-        print(f"sequencer: {home.settings.name} stopped: {_find_first(failures)}", file=sys.stderr, flush=True)
+        print(f"sequencer: {home.settings.name} stopped: {find_first(failures)}", file=sys.stderr, flush=True)
         return_code = 1
     else:
         return_code = 0
@@ -84,9 +84,3 @@ async def _stop_on_closed_stdin(scope: trio.CancelScope) -> None:
         while await stdin.receive_some():
             pass
     scope.cancel()
-
-
-def _find_first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

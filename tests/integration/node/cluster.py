@@ -14,7 +14,7 @@ from sequencer.errors import InvariantViolation, StoreError
 from sequencer.execution.machines.transfer import make_balance_key
 from sequencer.light import ReceiptView
 from sequencer.node.home import Home, NodeSettings, read_home
-from sequencer.node.node import NodeAddresses, run_node
+from sequencer.node.node import NodeAddresses, find_first, run_node
 from sequencer.sdk.building import Account, BundleBuilder, operation, sign_bundle
 from sequencer.sdk.client import Client
 from sequencer.store.disk import SyncFile, sync_data
@@ -136,9 +136,3 @@ def find_contradictions(records: set[VoteRecord]) -> list[tuple[RecordKind, int]
             found.append((record.kind, record.number))
     nullified = {number for kind, number in seen if kind is RecordKind.NULLIFY}
     return found + [key for key in seen if key[0] is RecordKind.FINALIZE and key[1] in nullified]
-
-
-def find_first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
