@@ -26,11 +26,11 @@ class BlockRun:
         items: Sequence[tuple[bytes, CheckedItem]],
     ) -> None:
         self.header = header
-        self.states = dict(parent.states)
+        self.states = parent.states
         self.leaves = BlockLeaves()
         self.decided: list[Decided] = []
         self._items = items
-        self._journals = {namespace: Journal(state) for namespace, state in parent.states.items()}
+        self._journals = {namespace: Journal(state) for namespace, state in sorted(parent.states.items())}
         context = BlockContext(header.height, header.time_ms)
         self.automaton = OutcomeAutomaton(rules, self._journals, window, context)
 
@@ -48,8 +48,9 @@ class BlockRun:
             self.leaves.add(checked, decided)
         for namespace, journal in self._journals.items():
             if journal.writes:
-                self.states[namespace] = self.states[namespace].update(journal.writes)
-                journal.rebase(self.states[namespace])
+                advanced = self.states[namespace].update(journal.writes)
+                self.states = self.states.set(namespace, advanced)
+                journal.rebase(advanced)
 
     def get_results(self) -> tuple[ItemResult, ...]:
         """Return one result per item."""

@@ -13,6 +13,10 @@ from sequencer.types.bundle import AtLeast, Condition, Equals, HeightWindow, InR
 from sequencer.types.primitives import Address, Height, StateValue
 
 
+SHOWN_BYTES_MAX = 32
+"""Bytes of a value that an explanation shows."""
+
+
 class BlockContext(NamedTuple):
     """The block that includes the bundle. # A10"""
 
@@ -69,7 +73,9 @@ def _consume_nonce(state: LegState, account: Address, nonce: int) -> None:
 
 
 def _show(value: StateValue | None) -> str:
-    """Write a value as JSON does: decimal, 0x-hex, null."""
+    """Write a value as JSON does (decimal, 0x-hex, null), long bytes cut short: explanations are kept in memory."""
     if value is None:
         return "null"
-    return str(value) if isinstance(value, int) else f"0x{value.hex()}"
+    if isinstance(value, int):
+        return str(value)
+    return f"0x{value[:SHOWN_BYTES_MAX].hex()}" + ("…" if len(value) > SHOWN_BYTES_MAX else "")

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from pyrsistent import PMap, pmap
+
 from sequencer.errors import LocalError
 from sequencer.execution import system_state
 from sequencer.execution.automaton import (
@@ -60,7 +62,7 @@ class Executor:
         """Continue after `header`; raises `StoreError` if the bytes do not hash to what they claim."""
         read = read_snapshot(snapshot, header, genesis.chain_id)
         rows = tuple(namespace.row for namespace in read.namespaces)
-        states = {namespace.row.namespace: namespace.state for namespace in read.namespaces}
+        states = pmap({namespace.row.namespace: namespace.state for namespace in read.namespaces})
         executor = cls.__new__(cls)
         executor._set_up(genesis, Version(header, read.decided[-1].commitment, rows, states), read.decided)
         return executor
@@ -201,8 +203,8 @@ def make_rules(genesis: Genesis) -> Rules:
     return Rules(machines, {rollup.id: rollup.name for rollup in genesis.rollups}, genesis.parameters)
 
 
-def make_genesis_states(genesis: Genesis) -> dict[RollupId, StateTree]:
+def make_genesis_states(genesis: Genesis) -> PMap[RollupId, StateTree]:
     """Return every namespace's state at height 0."""
     states = {SYSTEM_NAMESPACE: build_tree(system_state.make_genesis_entries(genesis))}
     states.update((rollup.id, build_tree(rollup.state)) for rollup in genesis.rollups)
-    return states
+    return pmap(states)

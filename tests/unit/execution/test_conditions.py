@@ -112,3 +112,12 @@ def test_condition_sees_earlier_items_of_its_own_block() -> None:
     spend = world.make_bundle(make_leg(ALPHA, transfer(BOB, 1)))
     strict = world.make_bundle(make_leg(ALPHA, conditions=(Equals(USD_ALICE, BALANCE),)))
     assert world.execute(spend, strict).results[1].reason == "NO:alpha:NOT_EQUAL@legs[0].conditions[0]"
+
+
+def test_explanation_cuts_long_values_short() -> None:
+    """4,096 explanations of 1,024-byte values would be a lot of memory."""
+    world = World()
+    bundle = world.make_bundle(make_leg(GAMMA, conditions=(Equals("kv/a", b"x" * 1_024),)))
+    world.execute(bundle)
+    (failure,) = world.executor.get_failures(bundle.id)
+    assert (failure.expected, failure.found) == ("0x" + "78" * 32 + "…", "null")
