@@ -46,9 +46,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return ExitStatus.FAILED
     try:
         return int(module.run(options))
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read our output went away
-        return ExitStatus.FAILED
     except (Exception, BaseExceptionGroup, KeyboardInterrupt) as error:  # noqa: BLE001 # the edge: tells expected errors, re-raises bugs
         return report_error(error, getattr(options, "json", False))
 
@@ -75,6 +72,9 @@ def build_parser(command: str | None, module: ModuleType | None) -> argparse.Arg
 def report_error(error: BaseException, is_json: bool) -> int:
     """Tell an expected error in one line and return its status; raise what is a bug of ours."""
     cause = find_cause(error)
+    if isinstance(cause, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read our output went away
+        return ExitStatus.FAILED
     status = get_status(cause)
     if status is None:
         raise error

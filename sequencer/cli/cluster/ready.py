@@ -11,6 +11,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,11 +72,12 @@ def get_known_path() -> Path:
 
 
 def publish(ready: Mapping[str, object]) -> None:
-    """Write the copy at the known place; where that folder is not ours nothing is written."""
+    """Write the copy at the known place; where that folder is not ours nothing is written, and commands need --rpc."""
     path = get_known_path()
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if path.parent.stat().st_uid == os.getuid():
-        write_ready(path, ready)
+    with suppress(OSError):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if path.parent.stat().st_uid == os.getuid():
+            write_ready(path, ready)
 
 
 def withdraw(ready: Mapping[str, object]) -> None:
