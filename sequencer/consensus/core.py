@@ -460,6 +460,7 @@ class Consensus:
             signers = self.finalization.signers if self.finalization else ()
             self._fetch.want(missing, self._exclude_self(signers), now.mono_ms)
             return
+        self._fetch.drop_all()  # nobody may hold what was skipped; what is needed is wanted again at once
         for view in [view for view in self._records if view < self.finalized_view]:
             del self._records[view]
 

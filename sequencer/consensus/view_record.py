@@ -51,13 +51,10 @@ class ViewRecord:
 
     def add_vote(self, signer: ValidatorIndex, vote: Vote, is_verified: bool) -> bool:
         """Keep a vote; return False if it adds nothing."""
-        ballots = self._ballots.setdefault((vote.kind, vote.digest), {})
-        if signer in ballots:
+        named = [digest for (kind, digest), others in self._ballots.items() if kind is vote.kind and signer in others]
+        if vote.digest in named or len(named) >= DIGESTS_PER_SIGNER_MAX:
             return False
-        digests = sum(1 for (kind, _), others in self._ballots.items() if kind is vote.kind and signer in others)
-        if digests >= DIGESTS_PER_SIGNER_MAX:
-            return False
-        ballots[signer] = _Ballot(vote.signature, is_verified)
+        self._ballots.setdefault((vote.kind, vote.digest), {})[signer] = _Ballot(vote.signature, is_verified)
         return True
 
     def has_vote(self, signer: ValidatorIndex, kind: VoteKind, digest: Digest) -> bool:
