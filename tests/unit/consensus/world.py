@@ -113,14 +113,15 @@ class Shelf:
 class Node:
     """One validator under test, with what it did."""
 
-    def __init__(self, index: ValidatorIndex, log: Iterable[VoteRecord] = (), is_started: bool = True) -> None:
+    def __init__(
+        self, index: ValidatorIndex, log: Iterable[VoteRecord] = (), certificates: Iterable[Certificate] = ()
+    ) -> None:
         self.index = index
         self.shelf = Shelf()
-        self.own_votes = OwnVotes(CHAIN, 0, VALIDATORS[index], tuple(log))
+        self.own_votes = OwnVotes(CHAIN, 0, VALIDATORS[index], tuple(log), tuple(certificates))
         anchor = Anchor(ROOT, ROOT, None)
         self.core = Consensus(CHAIN, COMMITTEE, PARAMETERS, index, self.own_votes, verify_ed25519, self.shelf, anchor)
-        if is_started:
-            self.core.start(at(0))
+        self.core.start(at(0))
 
     def take(self) -> list[Effect]:
         """Return the effects since the last call."""
