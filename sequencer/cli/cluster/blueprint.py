@@ -33,6 +33,15 @@ MACHINE_DEFAULT = "transfer"
 SEEDED_TIME_MS = 1_767_225_600_000
 """Genesis time of a seeded network: 2026-01-01, 00:00 UTC."""
 HOST_ROLES = ("votes", "data", "open")
+DEVNET_PARAMETERS = Parameters(
+    view_timeout_base_ms=200,
+    pace_ms=80,
+    batch_delay_ms_max=50,
+    have_interval_ms=25,
+)
+"""Times for several validators on one machine: they share its cores, so fewer and fuller messages
+are quicker. Measured at 200 tx/s with four validators on two cores: a sixth less CPU time and
+a shorter median latency than with the protocol's defaults, which suit one machine each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +162,8 @@ def _make_rollups(text: str, accounts: Sequence[DevelopmentAccount]) -> tuple[Ro
 
 
 def _make_parameters(retain_heights: int | None) -> Parameters:
-    parameters = Parameters()
     if retain_heights is None:
-        return parameters
-    parameters = replace(parameters, retain_heights=retain_heights)
+        return DEVNET_PARAMETERS
+    parameters = replace(DEVNET_PARAMETERS, retain_heights=retain_heights)
     parameters.verify()
     return parameters
