@@ -52,6 +52,34 @@ def compute_root_from_path(element: bytes, index: int, count: int, path: Sequenc
     return _bind_count(count, node) if used == len(path) else None
 
 
+class RootBuilder:
+    """Computes the root of a list that grows element by element; the same as `compute_root` of the whole list.
+
+    Keeps one digest per perfect subtree, so appending costs two hashes on average.
+    """
+
+    __slots__ = ("_count", "_peaks")
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._peaks: list[bytes] = []
+
+    def append(self, element: bytes) -> None:
+        """Add the next element (its bytes, not its digest)."""
+        node, count = compute_leaf(element), self._count
+        while count & 1:
+            node, count = hash_tagged(Tag.MERKLE_NODE, self._peaks.pop(), node), count >> 1
+        self._peaks.append(node)
+        self._count += 1
+
+    def compute_root(self) -> bytes:
+        """Return the root over the elements so far."""
+        top = self._peaks[-1] if self._peaks else ZERO_DIGEST
+        for peak in reversed(self._peaks[:-1]):
+            top = hash_tagged(Tag.MERKLE_NODE, peak, top)
+        return _bind_count(self._count, top)
+
+
 def _bind_count(count: int, top: bytes) -> bytes:
     return hash_tagged(Tag.MERKLE_ROOT, count.to_bytes(8, "big"), top)
 

@@ -29,6 +29,7 @@ class BlockRun:
         self.states = parent.states
         self.leaves = BlockLeaves()
         self.decided: list[Decided] = []
+        self.results: list[ItemResult] = []
         self._items = items
         self._journals = {namespace: Journal(state) for namespace, state in sorted(parent.states.items())}
         context = BlockContext(header.height, header.time_ms)
@@ -42,19 +43,13 @@ class BlockRun:
     def step(self, item_count_max: int) -> None:
         """Apply the next items and fold their writes into the states, so that `finish` is left with little."""
         start = len(self.decided)
-        for item, checked in self._items[start : start + item_count_max]:
+        for index, (item, checked) in enumerate(self._items[start : start + item_count_max], start):
             decided = self.automaton.apply(item, checked)
             self.decided.append(decided)
+            self.results.append(ItemResult(index, decided.item_id, decided.status, decided.reason, decided.fee))
             self.leaves.add(checked, decided)
         for namespace, journal in self._journals.items():
             if journal.writes:
                 advanced = self.states[namespace].update(journal.writes)
                 self.states = self.states.set(namespace, advanced)
                 journal.rebase(advanced)
-
-    def get_results(self) -> tuple[ItemResult, ...]:
-        """Return one result per item."""
-        return tuple(
-            ItemResult(index, decided.item_id, decided.status, decided.reason, decided.fee)
-            for index, decided in enumerate(self.decided)
-        )

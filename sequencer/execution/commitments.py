@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sequencer.codec import encode
 from sequencer.crypto.hashing import ZERO_DIGEST
-from sequencer.crypto.merkle import compute_root
+from sequencer.crypto.merkle import RootBuilder, compute_root
 from sequencer.execution.automaton import Decided, PendingBundle
 from sequencer.state.state_tree import StateTree
 from sequencer.types.block import BlockHeader
@@ -31,11 +31,12 @@ UNREADABLE_KIND = 0
 
 
 class BlockLeaves:
-    """Collects the leaves of one block, item by item. # A2"""
+    """Collects the leaves of one block, item by item, hashing as it goes. # A2"""
 
     def __init__(self) -> None:
         self._namespaces: dict[RollupId, list[bytes]] = {}
-        self._receipts: dict[RollupId, list[bytes]] = {}
+        self._roots: dict[RollupId, RootBuilder] = {}
+        self._receipts: dict[RollupId, RootBuilder] = {}
         self._outcomes: list[OutcomeLeaf] = []
 
     def add(self, checked: CheckedItem, decided: Decided) -> None:
@@ -49,6 +50,7 @@ class BlockLeaves:
 
     def _append(self, namespace: RollupId, leaf: bytes) -> None:
         self._namespaces.setdefault(namespace, []).append(leaf)
+        self._roots.setdefault(namespace, RootBuilder()).append(leaf)
 
     def _add_legs(self, bundle: Bundle) -> None:
         for index, leg in enumerate(bundle.legs):
@@ -59,7 +61,7 @@ class BlockLeaves:
         for index, leg in enumerate(bundle.legs):
             outputs = decided.get_outputs(index)
             leaf = encode((bundle.id, index, decided.status, tuple(sorted(outputs.items()))))
-            self._receipts.setdefault(leg.rollup, []).append(leaf)
+            self._receipts.setdefault(leg.rollup, RootBuilder()).append(leaf)
 
     def get_namespaces(self) -> tuple[NamespaceList, ...]:
         """Return the lists that have items, ascending by namespace."""
@@ -71,17 +73,21 @@ class BlockLeaves:
 
     def compute_receipt_root(self, namespace: RollupId) -> Digest:
         """Return the root over [bundle id, leg index, status, outputs] of this rollup's decided legs."""
-        return compute_root(self._receipts.get(namespace, ()))
+        return self._receipts[namespace].compute_root() if namespace in self._receipts else EMPTY_ROOT
+
+    def compute_batch_root(self) -> Digest:
+        """Return the root of the rollup table."""
+        return compute_root(
+            [
+                encode_namespace_row(namespace, len(leaves), self._roots[namespace].compute_root())
+                for namespace, leaves in sorted(self._namespaces.items())
+            ]
+        )
 
 
 def compute_namespace_rows(namespaces: Iterable[NamespaceList]) -> tuple[bytes, ...]:
-    """Return the leaves of the batch root."""
+    """Return the rows of the rollup table, computed anew: the leaves of the batch root."""
     return tuple(encode_namespace_row(n.namespace, len(n.leaves), compute_root(n.leaves)) for n in namespaces)
-
-
-def compute_batch_root(namespaces: Iterable[NamespaceList]) -> Digest:
-    """Return the root of the rollup table."""
-    return compute_root(compute_namespace_rows(namespaces))
 
 
 def compute_pending_root(pending: Sequence[PendingBundle]) -> Digest:
@@ -111,7 +117,7 @@ def make_commitment(
     genesis: Genesis,
     header: BlockHeader,
     parent: Digest,
-    namespaces: Sequence[NamespaceList],
+    batch_root: Digest,
     pending: Sequence[PendingBundle],
     outcomes: Sequence[OutcomeLeaf],
     rows: Sequence[ExecutionRow],
@@ -125,7 +131,7 @@ def make_commitment(
         time_ms=header.time_ms,
         parent=parent,
         validators_hash=genesis.committee.digest,
-        batch_root=compute_batch_root(namespaces),
+        batch_root=batch_root,
         pending_root=compute_pending_root(pending),
         outcome_root=compute_outcome_root(outcomes),
         exec_root=compute_exec_root(rows),
@@ -135,4 +141,4 @@ def make_commitment(
 def make_genesis_commitment(genesis: Genesis, states: Mapping[RollupId, StateTree]) -> Commitment:
     """Return the commitment of height 0; its parent is the zero digest."""
     rows = make_rows(0, states, BlockLeaves())
-    return make_commitment(genesis, genesis.header, ZERO_DIGEST, (), (), (), rows)
+    return make_commitment(genesis, genesis.header, ZERO_DIGEST, EMPTY_ROOT, (), (), rows)

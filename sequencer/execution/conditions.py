@@ -12,7 +12,6 @@ from sequencer.execution.machines.access import LegState, Revert
 from sequencer.types.bundle import AtLeast, Condition, Equals, HeightWindow, InRange, NonceIs, TimeWindow
 from sequencer.types.primitives import Address, Height, StateValue
 
-
 SHOWN_BYTES_MAX = 32
 """Bytes of a value that an explanation shows."""
 

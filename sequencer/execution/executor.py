@@ -116,10 +116,10 @@ class Executor:
         run = self._get_run()
         if not run.is_done:
             raise LocalError(f"height {run.header.height} has items left")
-        namespaces, outcomes = run.leaves.get_namespaces(), run.leaves.get_outcomes()
+        batch_root, outcomes = run.leaves.compute_batch_root(), run.leaves.get_outcomes()
         rows = make_rows(run.header.height, run.states, run.leaves)
         commitment = make_commitment(
-            self._genesis, run.header, self.commitment.digest, namespaces, run.automaton.pending, outcomes, rows
+            self._genesis, run.header, self.commitment.digest, batch_root, run.automaton.pending, outcomes, rows
         )
         is_scheduled = is_commitment_scheduled(
             self.header.time_ms, run.header.time_ms, self._genesis.parameters.commitment_interval_ms
@@ -129,7 +129,8 @@ class Executor:
         self._history.append(Version(run.header, commitment, rows, run.states))
         self._window.append(DecidedHeight(commitment, outcomes))
         self._run = None
-        return ExecutedBlock(run.header, commitment, is_scheduled, run.get_results(), outcomes, namespaces, rows)
+        namespaces = run.leaves.get_namespaces()
+        return ExecutedBlock(run.header, commitment, is_scheduled, tuple(run.results), outcomes, namespaces, rows)
 
     def _get_run(self) -> BlockRun:
         if self._run is None:

@@ -9,6 +9,7 @@ import pytest
 from sequencer.crypto.hashing import ZERO_DIGEST
 from sequencer.crypto.merkle import compute_root
 from sequencer.errors import LocalError
+from sequencer.execution.commitments import compute_namespace_rows
 from sequencer.execution.executor import Executor
 from sequencer.execution.history import PROOF_HEIGHTS
 from sequencer.state.claim import StateClaim
@@ -146,6 +147,13 @@ def test_batch_root_lists_every_item_in_order() -> None:
     assert list(namespaces) == [0, ALPHA, GAMMA]
     assert namespaces[0] == (encode_envelope_leaf(1, bundle.id),) * 2
     assert namespaces[GAMMA] == (encode_leg_leaf(bundle.id, 1, 2, bundle.legs[1].digest),) * 2
+
+
+def test_batch_root_is_that_of_the_lists() -> None:
+    """What was hashed item by item equals what a stranger computes from the lists."""
+    world = World()
+    block = world.execute(*(world.make_bundle(LEG, make_leg(GAMMA, set_key("kv/m"))) for _ in range(7)))
+    assert block.commitment.batch_root == compute_root(compute_namespace_rows(block.namespaces))
 
 
 def test_outcomes_are_sorted_by_id_and_hold_decided_bundles_only() -> None:
