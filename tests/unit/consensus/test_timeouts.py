@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sequencer.consensus.timeouts import compute_view_timeout
+from sequencer.consensus.view_clock import ViewClock
 from sequencer.types.committee import Committee, Validator
 from sequencer.types.parameters import Parameters
 from tests.unit.consensus.world import COMMITTEE, PARAMETERS
@@ -38,3 +39,11 @@ def test_T1_committee_whose_faulty_leaders_can_follow_each_other_waits_longer_to
     )
     assert committee.leader_gap_max >= 2
     assert compute_view_timeout(5, 0, committee, Parameters()) == BASE
+
+
+@pytest.mark.parametrize(("work_since_ms", "start_ms"), [(None, 500), (0, 0), (480, 480), (700, 500)])
+def test_T2_T3_late_work_leaves_the_leader_its_time(work_since_ms: int | None, start_ms: int) -> None:
+    """From the first work, at the latest from the idle time on: 3 T for a proposal, 5 T for a certificate."""
+    clock = ViewClock(entered_ms=0, timeout_ms=100, idle_ms=500, work_since_ms=work_since_ms)
+    assert clock.compute_deadline(is_proposed=False) == start_ms + 300
+    assert clock.compute_deadline(is_proposed=True) == start_ms + 500
