@@ -101,7 +101,7 @@ def make_legs(draw: st.DrawFn) -> tuple[Leg, ...]:
     return tuple(legs)
 
 
-@settings(max_examples=150, derandomize=True, deadline=None)
+@settings(max_examples=80, derandomize=True, deadline=None)
 @given(st.lists(make_legs(), min_size=1, max_size=6))
 def test_arbitrary_bundles_never_raise_and_equal_the_reference(bundles: list[tuple[Leg, ...]]) -> None:
     """Wrong types, bounds, references and states only ever give a reason."""
