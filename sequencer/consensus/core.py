@@ -117,7 +117,7 @@ class Consensus:
         clock = self._clock
         deadlines = [clock.retest_ms, clock.propose_ms, clock.forward_ms, self._fetch.get_timer()]
         if self._own_votes.can_sign:
-            deadlines.append(clock.retry_ms if clock.retry_ms is not None else self._compute_deadline())
+            deadlines.append(clock.get_closing_time(self._is_proposed))
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def get_hello_certificates(self) -> tuple[Certificate, ...]:
@@ -212,12 +212,8 @@ class Consensus:
     def on_timer(self, now: Instant) -> None:
         """A time came: give the view up, say it again, forward, fetch. # T2 T3 T4 F1"""
         record = self._get_record(self.view)
-        if self._own_votes.can_sign:
-            retry_ms = self._clock.retry_ms
-            if retry_ms is not None and now.mono_ms >= retry_ms:
-                self._repeat(record, now)
-            elif retry_ms is None and now.mono_ms >= self._compute_deadline():
-                self._give_up(record, now)
+        if self._own_votes.can_sign and now.mono_ms >= self._clock.get_closing_time(self._is_proposed):
+            self._give_up(record, now)
         if self._clock.forward_ms is not None and now.mono_ms >= self._clock.forward_ms:
             self._forward_entry()
         self._settle(now)
@@ -249,8 +245,7 @@ class Consensus:
 
     def _note_work(self, now: Instant) -> None:
         """Remember since when a leader could have ordered something; timeouts run from there. # T2"""
-        is_proposed = self._get_record(self.view).proposal is not None
-        if self._clock.work_since_ms is not None or is_proposed or self.is_cut_frozen:
+        if self._clock.work_since_ms is not None or self._is_proposed or self.is_cut_frozen:
             return
         parent = self._choose_parent()
         header = None if parent is None else self._tree.get(parent.digest)
@@ -476,7 +471,7 @@ class Consensus:
         self._clock.forward_ms = None
         leader = self._committee.get_leader(self.view)
         is_informed = self._forwarding.get_peer_view(leader) >= self.view
-        if self._entry is not None and not is_informed and self._get_record(self.view).proposal is None:
+        if self._entry is not None and not is_informed and not self._is_proposed:
             self._effects.append(Send(leader, self._entry))
 
     def _answer_stale(self, peer: ValidatorIndex, view: View, now: Instant) -> None:
@@ -486,11 +481,12 @@ class Consensus:
         if certificate is not None and self._forwarding.may_answer(peer, view, now.mono_ms, retry_ms):
             self._effects.append(Send(peer, certificate))
 
+    @property
+    def _is_proposed(self) -> bool:
+        return self._get_record(self.view).proposal is not None
+
     def _get_record(self, view: View) -> ViewRecord:
         return self._records.setdefault(view, ViewRecord(view))
-
-    def _compute_deadline(self) -> int:
-        return self._clock.compute_deadline(self._get_record(self.view).proposal is not None)
 
     def _verify_epoch(self, epoch: int) -> None:
         if epoch != self._committee.epoch:

@@ -34,6 +34,10 @@ class ViewClock:
         """Repeat the closing vote T_RETRY from now. # T4"""
         self.retry_ms = now_ms + ADVANCE_FACTOR * self.timeout_ms
 
+    def get_closing_time(self, is_proposed: bool) -> int:
+        """Return when the vote that closes the view is due, for the first time or again. # T2 T3 T4"""
+        return self.compute_deadline(is_proposed) if self.retry_ms is None else self.retry_ms
+
     def compute_deadline(self, is_proposed: bool) -> int:
         """Return when the view is given up: t_prop while nothing is proposed, else t_adv. # T2 T3
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from sequencer.consensus import core, proposer, voting_rules
+from sequencer.consensus import core, proposer, view_clock, voting_rules
 from sequencer.consensus.own_votes import OwnVotes
 from sequencer.consensus.view_record import ViewRecord
 from sequencer.execution import automaton, evaluation, system_state
@@ -54,8 +54,8 @@ def may_nullify_after_finalize(record: ViewRecord, view: int, finalized_view: in
     return is_open and RecordKind.NULLIFY not in record.own
 
 
-def forget_log(self: OwnVotes, chain_id: bytes, epoch: int, signer: Any, log: Any) -> None:
-    GENUINE_OWN_VOTES_INIT(self, chain_id, epoch, signer, ())
+def forget_log(self: OwnVotes, chain_id: bytes, epoch: int, signer: Any, log: Any, certificates: Any) -> None:
+    GENUINE_OWN_VOTES_INIT(self, chain_id, epoch, signer, (), certificates)
 
 
 GENUINE_OWN_VOTES_INIT = OwnVotes.__init__
@@ -254,7 +254,12 @@ BUGS: tuple[PlantedBug, ...] = (
     PlantedBug("own_top_forgotten", "L1", ("I9", "L1"), replacing(recovery, "_find_own_top", lambda *_: (None, None))),
     PlantedBug("no_repush", "L2b", ("I12", "I13"), plant_no_repush),
     PlantedBug("no_certificate_forwarding", "F1-F5", ("I12",), plant_no_certificate_forwarding),
-    PlantedBug("no_nullify", "T2", ("I12",), replacing(core.Consensus, "_compute_deadline", lambda self: 10**12)),
+    PlantedBug(
+        "no_nullify",
+        "T2",
+        ("I12",),
+        replacing(view_clock.ViewClock, "compute_deadline", lambda self, is_proposed: 10**12),
+    ),
     PlantedBug(
         "unstable_order", "O3", ("O3", "I5"), replacing(delivery, "compute_batch_order", compute_unstable_order)
     ),
