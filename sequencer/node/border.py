@@ -16,6 +16,7 @@ from sequencer.node.event_log import EventLog
 from sequencer.node.followers import Followers
 from sequencer.node.gossip import Gossip
 from sequencer.node.inbox import Inbox
+from sequencer.node.wire_record import WireRecorder
 from sequencer.types.events import ItemsGossiped, MessageReceived, PeerConnected, PeerDisconnected
 from sequencer.types.genesis import Genesis
 from sequencer.types.messages import Channel, Message, decode_message, encode_message, get_channel
@@ -37,6 +38,7 @@ class Border:
         gossip: Gossip,
         followers: Followers,
         event_log: EventLog,
+        recorder: WireRecorder,
     ) -> None:
         self.counters: Counter[str] = Counter()
         self._network = network
@@ -46,6 +48,7 @@ class Border:
         self._gossip = gossip
         self._followers = followers
         self._event_log = event_log
+        self._recorder = recorder
 
     def send(self, peer: ValidatorIndex, message: Message) -> None:
         """Queue a message for one validator; lost if its channel is down or full."""
@@ -106,7 +109,9 @@ class Border:
             self._ban(event.name, str(error))
             return
         self.counters[f"{event.channel}_received"] += 1
-        if event.name in self._indices:
-            await inbox.put(MessageReceived(self._indices[event.name], message))
-        else:
+        sender = self._indices.get(event.name)
+        if sender is None:
             self._followers.receive(event.name, message)
+            return
+        self._recorder.record(sender, message)
+        await inbox.put(MessageReceived(sender, message))

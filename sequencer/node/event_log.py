@@ -28,9 +28,14 @@ class EventLog:
         if path is not None:
             self._open(path)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether lines go anywhere."""
+        return self._descriptor >= 0
+
     def write(self, event: str, members: Mapping[str, object]) -> None:
         """Append one line: the time in milliseconds since 1970, the event's name, its members."""
-        if self._path is None or self._descriptor < 0:
+        if self._path is None or not self.is_open:
             return
         line = json.dumps({"time_ms": time.time_ns() // 1_000_000, "event": event, **members}) + "\n"
         with naming_failure("write", self._path):

@@ -49,6 +49,8 @@ class NodeSettings:
     """Whether this validator puts transactions into its own lane."""
     peer_ids_allowed: tuple[str, ...] = ()
     """Peer ids that the open host always serves."""
+    is_wire_recorded: bool = False
+    """Whether what other validators say is written to `wire.jsonl`, for whoever judges them later."""
 
 
 @dataclass(frozen=True, slots=True)

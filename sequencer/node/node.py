@@ -30,6 +30,7 @@ from sequencer.node.metrics import MetricsCollector
 from sequencer.node.queries import NodeQueries
 from sequencer.node.reports import Reports
 from sequencer.node.threads import run_abandonable
+from sequencer.node.wire_record import WIRE_RECORD_FILE, WireRecorder
 from sequencer.replica.configuration import ReplicaConfig
 from sequencer.replica.replica import Replica
 from sequencer.rpc.server import RpcAddress, serve_rpc
@@ -86,14 +87,16 @@ async def run_node(
     index = find_own_index(home)
     store = await trio.to_thread.run_sync(partial(_open_store, home, sync_file, is_validator=index is not None))
     event_log = EventLog(home.path / EVENT_LOG_FILE)
+    wire_log = EventLog(home.path / WIRE_RECORD_FILE if home.settings.is_wire_recorded else None)
     try:
         replica = await _load_replica(home, index, store)
         network = make_network(make_network_configuration(home, index))
-        await _run_parts(home, store, replica, network, event_log, task_status)
+        await _run_parts(home, store, replica, network, event_log, wire_log, task_status)
     except* (StoreError, InvariantViolation) as failures:
         event_log.write("stopped", {"text": str(find_first(failures))})
         raise
     finally:
+        wire_log.close()
         event_log.close()
         store.close()
 
@@ -130,13 +133,20 @@ async def _run_parts(
     replica: Replica,
     network: Network,
     event_log: EventLog,
+    wire_log: EventLog,
     task_status: TaskStatus[NodeAddresses],
 ) -> None:
     genesis, settings = home.genesis, home.settings
     gossip, followers = Gossip(network), Followers(network, store)
     is_validator = home.keys.vote is not None
     border = Border(
-        network, genesis, is_validator=is_validator, gossip=gossip, followers=followers, event_log=event_log
+        network,
+        genesis,
+        is_validator=is_validator,
+        gossip=gossip,
+        followers=followers,
+        event_log=event_log,
+        recorder=WireRecorder(wire_log, [validator.name for validator in genesis.validators]),
     )
     reports = Reports(border, gossip, event_log, replica.executor.commitment)
     driver = Driver(replica, store, reports, SystemClock(), genesis.item_rules, verify_ed25519)

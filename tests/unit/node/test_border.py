@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,11 @@ from sequencer.node.event_log import EVENT_LOG_BYTES_MAX, EventLog
 from sequencer.node.followers import REQUESTS_MAX, Followers
 from sequencer.node.gossip import Gossip
 from sequencer.node.inbox import Inbox
+from sequencer.node.wire_record import WIRE_RECORD_FILE, WireRecorder
 from sequencer.types.events import ItemsGossiped, MessageReceived, PeerConnected, PeerDisconnected
 from sequencer.types.genesis import Genesis
-from sequencer.types.messages import Channel, GetBlocks, Sync, SyncBlocks, decode_message, encode_message
+from sequencer.types.messages import Channel, GetBlocks, Have, Hello, Sync, SyncBlocks, decode_message, encode_message
+from sequencer.types.vote import Vote, VoteKind
 from tests.unit.node.scripted import GatedStore, wait_until
 
 MESSAGE = GetBlocks(bytes(32), 3)
@@ -45,6 +48,7 @@ class Pair:
             gossip=Gossip(self.own),
             followers=self.followers,
             event_log=EventLog(self.log),
+            recorder=WireRecorder(EventLog(tmp_path / WIRE_RECORD_FILE), ["val0", "val1"]),
         )
 
     async def start(self, nursery: trio.Nursery) -> None:
@@ -88,6 +92,23 @@ async def test_message_is_sent_on_its_channel(nursery: trio.Nursery, genesis: Ge
         if len(arrived) == 2:
             break
     assert arrived == {"votes": MESSAGE, "data": Sync(1, 2)}
+    nursery.cancel_scope.cancel()
+
+
+async def test_what_a_peer_says_is_recorded_with_its_signature(
+    nursery: trio.Nursery, genesis: Genesis, tmp_path: Path
+) -> None:
+    """Votes of a HELLO count as said by its sender; a request says nothing."""
+    pair = Pair(genesis, tmp_path)
+    await pair.start(nursery)
+    vote = Vote(VoteKind.FINALIZE, 0, 7, b"d" * 32, b"s" * 64)
+    hello = Hello(1, bytes(32), 0, 8, 0, 0, bytes(32), (), (vote,), Have((), ()))
+    for message in (MESSAGE, vote, hello):
+        pair.other.send("val0", "votes", encode_message(message))
+    await wait_until(lambda: pair.border.counters["votes_received"] == 3)
+    lines = [json.loads(line) for line in (tmp_path / WIRE_RECORD_FILE).read_text().splitlines()]
+    said = [(line["signer"], line["kind"], line["number"], line["digest"], line["signature"]) for line in lines]
+    assert said == [(1, "FINALIZE", 7, "64" * 32, "73" * 64)] * 2
     nursery.cancel_scope.cancel()
 
 
