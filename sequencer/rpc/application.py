@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from sequencer.rpc.connections import EVENTS_PATH
 from sequencer.rpc.dispatch import Dispatcher, encode_error
 from sequencer.rpc.errors import Code, RpcError
 from sequencer.rpc.events import EventStream, read_start
@@ -43,7 +44,7 @@ class Application:
         self.asgi = Starlette(
             routes=[
                 Route("/", self._guarded(self._answer_rpc), methods=["POST"]),
-                Route("/events", self._guarded(self._answer_events), methods=["GET"]),
+                Route(EVENTS_PATH, self._guarded(self._answer_events), methods=["GET"]),
                 Route("/health", self._guarded(self._answer_health), methods=["GET"]),
                 Route("/metrics", self._guarded(self._answer_metrics), methods=["GET"]),
             ],

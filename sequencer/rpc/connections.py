@@ -1,13 +1,15 @@
 """Accept connections for hypercorn, at most so many, none of them slow for long.
 
-Hypercorn speaks HTTP; this keeps the table of connections. Three things it leaves open are
-closed here: the number of connections, a write to a client that does not read (hypercorn
-shields it from cancellation), and HTTP/2 (its connections are never idle).
+Hypercorn speaks HTTP; this keeps the table of connections and their time. What it leaves open
+is closed here: the number of connections; a write to a client that does not read (hypercorn
+shields it from cancellation); HTTP/2, and requests sent ahead, after which it watches no idle
+time. So its own idle timer is off, and every connection has a deadline here.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 from collections import OrderedDict
 from typing import TypeAlias, cast
 
@@ -25,6 +27,9 @@ from sequencer.rpc.limits import RpcLimits
 from sequencer.rpc.queries import Metric
 
 _LOG = logging.getLogger(__name__)
+
+EVENTS_PATH = "/events"
+"""The only route whose answer may last."""
 
 ClientAddress: TypeAlias = tuple[str, int]
 
@@ -50,9 +55,8 @@ class BoundedStream:
         raise trio.BrokenResourceError("client does not read")
 
     async def send_eof(self) -> None:
-        """Say that nothing more will come."""
-        with trio.CancelScope(shield=True):
-            await self._stream.send_eof()
+        """Do nothing: hypercorn closes right after, and two tasks may get here at once."""
+        await trio.lowlevel.cancel_shielded_checkpoint()
 
     def close(self) -> None:
         """Close at once; a pending read ends with `ClosedResourceError`."""
@@ -77,6 +81,19 @@ class Http1Server(TCPServer):
         self._protocol = cast(H11Protocol, wrapper.protocol)
 
 
+class Connection:
+    """One open connection: its socket, and the time at which it ends unless something happens."""
+
+    def __init__(self, stream: BoundedStream, seconds: float) -> None:
+        self.stream = stream
+        self.scope = trio.CancelScope()
+        self.extend(seconds)
+
+    def extend(self, seconds: float) -> None:
+        """Let it live for so long from now."""
+        self.scope.deadline = trio.current_time() + seconds
+
+
 class Connections:
     """The open connections, those that were idle longest first."""
 
@@ -86,12 +103,12 @@ class Connections:
         self._limits = limits
         self._config = make_config(limits)
         self._context = WorkerContext(None)
-        self._idle: OrderedDict[ClientAddress, BoundedStream] = OrderedDict()
-        self._busy: dict[ClientAddress, BoundedStream] = {}
+        self._idle: OrderedDict[ClientAddress, Connection] = OrderedDict()
+        self._busy: dict[ClientAddress, Connection] = {}
         self.dropped = 0
         """Connections closed or refused because the table was full, or because they asked for HTTP/2."""
         self.broken = 0
-        """Connections that an unexpected error ended."""
+        """Connections that an error in the HTTP library ended; clients can provoke some, so they are not logged."""
 
     def __len__(self) -> int:
         return len(self._idle) + len(self._busy)
@@ -102,7 +119,9 @@ class Connections:
         return (
             Metric(prefix, "gauge", "Open HTTP connections.", len(self)),
             Metric(f"{prefix}_dropped_total", "counter", "Connections dropped at a limit.", self.dropped),
-            Metric(f"{prefix}_broken_total", "counter", "Connections ended by a fault of the node.", self.broken),
+            Metric(
+                f"{prefix}_broken_total", "counter", "Connections ended by an error in the HTTP library.", self.broken
+            ),
         )
 
     async def serve(self, listeners: list[trio.SocketListener]) -> None:
@@ -115,12 +134,13 @@ class Connections:
         if client is None or not self._make_room():
             stream.close()
             return
-        self._idle[client] = stream
+        connection = self._idle[client] = Connection(stream, self._limits.idle_seconds_max)
         try:
-            await self._speak_http1(stream)
-        except Exception:  # noqa: BLE001 # edge of one connection: counted, logged, closed; the others go on
+            with connection.scope:
+                await self._speak_http1(stream)
+        except Exception:  # noqa: BLE001 # edge of one connection: counted and closed; the others go on
             self.broken += 1
-            _LOG.exception("connection ended by an unexpected error")
+            _LOG.debug("connection ended by an error in the HTTP library", exc_info=True)
         finally:
             self._idle.pop(client, None)
             self._busy.pop(client, None)
@@ -133,37 +153,45 @@ class Connections:
             self.dropped += 1
 
     def _make_room(self) -> bool:
-        """Close the connection that was idle longest if the table is full; tell whether there is room."""
+        """End the connection that was idle longest if the table is full; tell whether there is room."""
         if len(self) < self._limits.connections_max:
             return True
         self.dropped += 1
         if not self._idle:
             return False
         _, oldest = self._idle.popitem(last=False)
-        oldest.close()
+        oldest.scope.cancel()
         return True
 
     async def _track(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application; its connection is not idle meanwhile."""
-        client = scope.get("client")
-        stream = self._idle.pop(client, None) if client is not None else None
-        if client is None or stream is None:
-            return await self._inner(scope, receive, send)
-        self._busy[client] = stream
+        client = scope["client"]
+        connection = self._idle.pop(client, None)
+        if connection is None:  # dropped in this very moment
+            return
+        self._busy[client] = connection
+        connection.extend(self._get_busy_seconds(scope))
         try:
             await self._inner(scope, receive, send)
         finally:
+            connection.extend(self._limits.idle_seconds_max)
             if self._busy.pop(client, None) is not None:
-                self._idle[client] = stream
+                self._idle[client] = connection
+
+    def _get_busy_seconds(self, scope: Scope) -> float:
+        """Return the most that a request may take: its body, its answer, writing it; a stream has no end."""
+        if scope.get("path") == EVENTS_PATH:
+            return math.inf
+        return 2 * self._limits.request_seconds_max + 2 * self._limits.write_seconds_max
 
 
 def make_config(limits: RpcLimits) -> Config:
-    """Return hypercorn's settings: quiet, no server header, idle and header limits."""
+    """Return hypercorn's settings: quiet, no server header, no timer of its own."""
     config = Config()
     config.accesslog = None
     config.errorlog = None
     config.include_server_header = False
-    config.keep_alive_timeout = limits.idle_seconds_max
+    config.keep_alive_timeout = math.inf
     config.keep_alive_max_requests = 1_000_000
     config.h11_max_incomplete_size = limits.header_bytes_max
     config.max_app_queue_size = 2

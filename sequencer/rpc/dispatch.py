@@ -58,31 +58,35 @@ class Dispatcher:
         raise self._violation
 
     async def answer(self, body: bytes, charge: Callable[[int], None]) -> str | None:
-        """Return the text of the answer, or None if the body held notifications only."""
+        """Return the text of the answer, or None if the body held notifications only.
+
+        All calls of a body share one deadline.
+        """
         try:
             request = parse_json(body)
         except DecodeError as error:
             return _encode(self._refuse(None, RpcError(Code.PARSE, str(error))))
+        deadline = trio.current_time() + self._limits.request_seconds_max
         if not isinstance(request, list):
-            answer = await self._answer_one(request, charge)
+            answer = await self._answer_one(request, charge, deadline)
             return None if answer is None else _encode(answer)
         if not 1 <= len(request) <= self._limits.batch_calls_max:
             message = f"a batch has 1..{self._limits.batch_calls_max} calls, not {len(request)}"
             return _encode(self._refuse(None, RpcError(Code.REQUEST, message)))
-        return await self._answer_batch(request, charge)
+        return await self._answer_batch(request, charge, deadline)
 
-    async def _answer_batch(self, requests: list[object], charge: Callable[[int], None]) -> str | None:
+    async def _answer_batch(self, requests: list[object], charge: Callable[[int], None], deadline: float) -> str | None:
         texts: list[str] = []
         size = 0
         for request in requests:
-            answer = await self._answer_one(request, charge, is_full=size > self._limits.answer_bytes_max)
+            answer = await self._answer_one(request, charge, deadline, size > self._limits.answer_bytes_max)
             if answer is not None:
                 texts.append(_encode(answer))
                 size += len(texts[-1])
         return f"[{','.join(texts)}]" if texts else None
 
     async def _answer_one(
-        self, request: object, charge: Callable[[int], None], is_full: bool = False
+        self, request: object, charge: Callable[[int], None], deadline: float, is_full: bool = False
     ) -> dict[str, object] | None:
         request_id: object = None
         is_notification = False
@@ -91,12 +95,12 @@ class Dispatcher:
             if is_full:
                 raise RpcError(Code.LIMIT, "the batch's answer is full", {"limit": "answer_bytes_max"})
             charge(1)
-            result = await self._call(request, charge)
+            result = await self._call(request, charge, deadline)
         except RpcError as error:
             return None if is_notification else self._refuse(request_id, error)
         return None if is_notification else {"jsonrpc": "2.0", "id": request_id, "result": result}
 
-    async def _call(self, request: object, charge: Callable[[int], None]) -> object:
+    async def _call(self, request: object, charge: Callable[[int], None], deadline: float) -> object:
         name, parameters = _read_request(request)
         method = self._methods.get(name)
         if method is None:
@@ -104,7 +108,7 @@ class Dispatcher:
         self.calls[name] += 1
         try:
             read = _read_parameters(parameters, method.parameters)
-            with trio.fail_after(self._limits.request_seconds_max):
+            with trio.fail_at(deadline):
                 return await method.answer(Call(self._queries, read, self._limits, charge))
         except DecodeError as error:
             raise RpcError(Code.PARAMETERS, str(error), {"path": error.path, "detail": error.reason}) from None

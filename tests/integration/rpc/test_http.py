@@ -244,12 +244,12 @@ async def test_too_many_requests_at_once_are_refused(nursery: trio.Nursery) -> N
 
 async def test_rate_above_the_limit_is_refused_and_recovers(nursery: trio.Nursery) -> None:
     """429 with -32005 and a time to come back; items count like calls."""
-    served = await serve(nursery, ChainNode(), RpcLimits(rate_per_second=200, rate_burst=10))
+    served = await serve(nursery, ChainNode(), RpcLimits(rate_per_second=2, rate_burst=10))
     error = await served.error("seq_sendTransactions", {"transactions": [{"item": "0x00"}] * 100})
     assert error["code"] == -32005
     codes = [(await served.post(STATUS)).status_code for _ in range(12)]
-    assert 429 in codes or codes == [200] * 12
-    with trio.fail_after(5):
+    assert 429 in codes
+    with trio.fail_after(20):
         while (await served.post(STATUS)).status_code != 200:
             pass
 
