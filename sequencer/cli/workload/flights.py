@@ -32,6 +32,8 @@ class Flight:
     """Reason of the newest refusal; empty if none."""
     status: Status | None = None
     """Proven outcome; None until it is final."""
+    height: int = 0
+    """Height of the proven outcome; 0 until then."""
 
 
 @dataclass(slots=True)
@@ -77,6 +79,7 @@ class Flights:
             self._ordered.add(transaction.item_id)
             self.report.ordered_once = len(self._ordered)
             if transaction.status is not Status.INADMISSIBLE and flight.status is None:
+                flight.height = block.height
                 self._on_final(flight, transaction.status, transaction.reason, now)
 
     def _on_final(self, flight: Flight, status: Status, reason: str, now: float) -> None:

@@ -179,22 +179,35 @@ async def check_marks(urls: Sequence[str], flights: Flights) -> None:
 async def check_bundle(client: Client, flight: Flight, report: Report) -> None:
     """Read the marks of one bundle; if no node tells them, that is a mismatch too."""
     try:
-        present = await read_marks(client, flight.shipment.marks)
+        present = await read_marks(client, flight.shipment.marks, flight.height)
     except (UnreachableError, AnswerError) as error:
         report.mismatches.append(f"marks of {flight.shipment.signed.id.hex()[:12]}: {error}")
         return
     report.bundles_partial += is_partial(present, flight.status)
 
 
-async def read_marks(client: Client, marks: Sequence[Mark]) -> list[bool]:
-    """Return for each leg whether its mark is in the state, all after the same height."""
+async def read_marks(client: Client, marks: Sequence[Mark], height_min: int) -> list[bool]:
+    """Return for each leg whether its mark is in the state, all after one height, at least `height_min`.
+
+    Raises `AnswerError` or `UnreachableError`, also when the node stays behind that height.
+    """
     present: list[bool] = []
     parameters: dict[str, object] = {}
+    await wait_for_height(client, height_min)
     for mark in marks:
         answer = await client.call("seq_getState", {"rollup": mark.rollup, "key": mark.key, **parameters})
         parameters = {"height": answer["height"]}
         present.append(answer["value"] is not None)
     return present
+
+
+async def wait_for_height(client: Client, height: int) -> None:
+    """Return when the node has executed `height`; finality was proven by another one, which may be ahead."""
+    with trio.move_on_after(STRAGGLER_SECONDS_MAX):
+        while (await client.get_status()).height < height:  # noqa: ASYNC110 # the state is another process's
+            await trio.sleep(TICK_SECONDS * 10)
+        return
+    raise UnreachableError(f"the node asked has not reached height {height}")
 
 
 def is_partial(present: Sequence[bool], status: Status | None) -> bool:
