@@ -112,7 +112,8 @@ class Lanes:
         if not is_own:
             highest = self._holdings[index].compute_supported_position(lane, self._own_index)
         position = min(highest, before.position + advance_max)
-        if position <= before.position:
+        # After a restart the parent may lie below the floor: more was executed than the newest F known shows. # R1
+        if position <= max(before.position, lane.floor.position):
             return before
         if lane.get_chain(Tip(position, lane.chain[position]), before.position) is None:
             return before

@@ -49,7 +49,7 @@ class Clients:
         """Marker key → bundles that write it."""
         self._scheduler = scheduler
         self._rng = rng
-        self._workload = workload
+        self.workload = workload
         self._ledger = ledger
         self._check = check
         self._reference = reference
@@ -84,7 +84,7 @@ class Clients:
     def _submit_next(self) -> None:
         if self._scheduler.now_us > STOP_US:
             return
-        item = self._workload.make_item(max(self._ledger.log, default=0))
+        item = self.workload.make_item(max(self._ledger.log, default=0))
         checked = self._check(item)
         if isinstance(checked, SignedBundle):
             self.bundles[checked.id] = checked.bundle

@@ -21,6 +21,8 @@ DIAL_DELAY_US = (200 * MILLISECOND, 1_200 * MILLISECOND)
 """Back-off before a lost connection is dialled again, shortest and longest."""
 DIAL_RETRY_US = 250 * MILLISECOND
 """Time between dials that cannot succeed yet."""
+LOST = -1
+"""What `intercept` returns for a message that never arrives, though the connection lives."""
 NOTICE_DELAY_US_MAX = 1_000 * MILLISECOND
 """A side notices a broken connection at the latest after this."""
 
@@ -78,8 +80,8 @@ class Network:
         self._links = [[Link(source, target) for target in range(size)] for source in range(size)]
         self._cut_pairs: set[tuple[int, int]] = set()
         self.fired: Counter[str] = Counter()
-        self.drop_filter: Callable[[int, int, Message], int | None] | None = None
-        """Directed tests only: returns an extra delay in microseconds, or None for the usual delay."""
+        self.intercept: Callable[[int, int, Message], int | None] | None = None
+        """Chooses the delay in microseconds of a message from one node to another, `LOST`, or None: as usual."""
 
     def attach(self, endpoints: list[Endpoint]) -> None:
         """Take the nodes and open all connections at time 0."""
@@ -96,7 +98,10 @@ class Network:
         if not link.is_carrying:
             self._count_loss(source, target)
             return
-        arrival_us = self._scheduler.now_us + self._draw_delay(link, message)
+        delay_us = None if self.intercept is None else self.intercept(source, target, message)
+        if delay_us == LOST:
+            return
+        arrival_us = self._scheduler.now_us + (self._draw_delay(link) if delay_us is None else delay_us)
         if get_channel(message) is Channel.VOTES:
             arrival_us = link.votes_us = max(arrival_us, link.votes_us + 1)
         else:
@@ -109,15 +114,12 @@ class Network:
             if target != source:
                 self.send(source, target, message)
 
-    def _draw_delay(self, link: Link, message: Message) -> int:
+    def _draw_delay(self, link: Link) -> int:
         profile = self._profile
         delay_us = profile.base_us + min(int(self._rng.expovariate(1.0) * profile.tail_us), profile.cap_us)
         if link.extra_us:
             delay_us += int(self._rng.random() * link.extra_us)
             self.fired["delay"] += 1
-        if self.drop_filter is not None:
-            chosen = self.drop_filter(link.source, link.target, message)
-            delay_us = delay_us if chosen is None else chosen
         return delay_us
 
     def _deliver(self, link: Link, incarnation: int, message: Message) -> None:

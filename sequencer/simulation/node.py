@@ -90,7 +90,7 @@ class SimulatedNode:
         self.fired: Counter[str] = Counter()
         self._machine = machine
         self._scheduler = machine.scheduler
-        self._config = config
+        self.config = config
         self._wall_base_ms = machine.wall_base_ms + wall_offset_ms
         self._life = 0
         self._waiting: list[Effect] = []
@@ -120,7 +120,7 @@ class SimulatedNode:
         self._waiting, self._is_syncing, self._timer_us = [], False, None
         self._machine.observer.on_boot(self)
         try:
-            self.replica = Replica(self._config, self.store.load())
+            self.replica = Replica(self.config, self.store.load())
             self._machine.observer.on_started(self)
             effects = self.replica.start(self.get_instant())
         except SequencerError as error:

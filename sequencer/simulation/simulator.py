@@ -159,9 +159,7 @@ class Simulation:
 
     def run(self) -> SeedResult:
         """Let 60 simulated seconds pass, or stop at the first violation."""
-        for node in self.nodes:
-            node.boot()
-        self.network.attach(list(self.nodes))
+        self.start()
         self.injector.schedule(self.plan)
         self.clients.start(self.nodes)
         self._run_until(HEAL_US)
@@ -173,6 +171,16 @@ class Simulation:
         if not self.ledger.is_broken:
             self._check_end()
         return self._make_result()
+
+    def start(self) -> None:
+        """Boot every node and open all connections; nothing else happens until time passes."""
+        for node in self.nodes:
+            node.boot()
+        self.network.attach(list(self.nodes))
+
+    def advance(self, duration_us: int) -> None:
+        """Let virtual time pass, unless a promise was broken."""
+        self._run_until(self.scheduler.now_us + duration_us)
 
     def stop(self, rule: str, detail: str) -> SeedResult:
         """End the run because something outside the protocol broke."""

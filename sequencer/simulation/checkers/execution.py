@@ -79,6 +79,10 @@ class ExecutionChecker(Observer):
         self._decided[result.item_id] = height
         self.counts["final"] += 1
 
+    def get_blocks(self) -> list[ExecutedBlock]:
+        """Return the executed blocks by height."""
+        return [self._executed[height] for height in sorted(self._executed)]
+
     def check_end(self, nodes: Sequence[SimulatedNode]) -> None:
         """Compare every key that the reference holds with what each node's executor holds. # A11"""
         for node in nodes:

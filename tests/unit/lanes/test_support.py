@@ -139,3 +139,12 @@ def test_L5_I11_only_the_newest_words_of_a_peer_are_remembered() -> None:
         holder.have(1, HaveEntry(1, position, name_digest(str(position))))
     assert not holder.lanes.is_available(1, tip(CHAIN[2]), ROOT_CUT[1])
     assert holder.have(3, entry(CHAIN[2])).lanes.is_available(1, tip(CHAIN[2]), ROOT_CUT[1])
+
+
+def test_P2_parent_below_the_floor_is_not_advanced_to_a_finalized_position() -> None:
+    """After a restart a leader may build on a parent older than what it executed; it then adds nothing."""
+    holder = hold(8).finalize(1, tip(CHAIN[5]))
+    for peer in (1, 2):
+        holder.have(peer, entry(CHAIN[7]))
+    assert propose(holder) == ROOT_CUT[1]
+    assert propose(holder, before=tip(CHAIN[5])) == tip(CHAIN[7])

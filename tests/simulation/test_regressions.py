@@ -1,0 +1,21 @@
+"""Seeds that once broke a promise, by what was wrong; they pass for ever."""
+
+from __future__ import annotations
+
+import pytest
+
+from sequencer.simulation.options import SimulationOptions
+from sequencer.simulation.runner import format_failure, run_seed
+
+SEEDS = (
+    pytest.param(5, 2, id="proposal-on-a-parent-below-the-executed-height"),
+    pytest.param(4, 0, id="header-of-a-certified-block-lost-when-all-restart"),
+)
+
+
+@pytest.mark.parametrize(("validators", "seed"), SEEDS)
+def test_seed_that_failed_once_keeps_every_promise(validators: int, seed: int) -> None:
+    """The bug that the id names does not come back."""
+    options = SimulationOptions(validators)
+    result = run_seed(seed, options)
+    assert result.violations == (), "\n".join(format_failure(result, options))
