@@ -17,7 +17,7 @@ from sequencer.types.primitives import Height
 
 async def get_block(call: Call) -> object:
     """Return one block; with `items`, the bytes of each item too. Without a height, the newest."""
-    height = call.read.optional("height", read_number)
+    height = call.read.optional("height", _read_block_height)
     with_items = call.read.optional("items", read_flag) or False
     call.read.finish()
     if height is None:
@@ -32,14 +32,18 @@ async def get_block(call: Call) -> object:
     return block
 
 
+def _read_block_height(value: object, path: str) -> Height:
+    return read_number(value, path, U64_MAX - 1, 1)
+
+
 async def get_blocks(call: Call) -> object:
     """Return blocks of from ≤ height < until, where to go on, and the newest certificate."""
-    start = call.read.number("from", U64_MAX - BLOCKS_PER_QUERY_MAX)
+    start = call.read.number("from", U64_MAX - BLOCKS_PER_QUERY_MAX, 1)
     until = call.read.optional("until", read_number)
     call.read.finish()
     until = start + BLOCKS_PER_QUERY_MAX if until is None else min(until, start + BLOCKS_PER_QUERY_MAX)
     blocks = await _collect(call, start, until)
-    if not blocks and (await call.queries.get_status()).oldest_height > start > 0:
+    if not blocks and (await call.queries.get_status()).oldest_height > start:
         await raise_not_found(call, start)
     certificate = await get_newest_certificate(call)
     return {"blocks": blocks, "next": start + len(blocks), "certificate": certificate_to_json(certificate)}

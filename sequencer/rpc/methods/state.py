@@ -10,6 +10,7 @@ from sequencer.rpc.dispatch import Call, Method
 from sequencer.rpc.errors import Code, RpcError
 from sequencer.rpc.forms import make_rollup_reader, state_value_to_json
 from sequencer.rpc.json_values import read_number, read_text, to_hex
+from sequencer.rpc.methods.blocks import raise_not_found
 from sequencer.rpc.queries import BLOCKS_PER_QUERY_MAX
 from sequencer.state.claim import StateClaim
 from sequencer.types.bundle import CHANNEL_MAX, read_key
@@ -23,6 +24,8 @@ async def get_state(call: Call) -> object:
     key = call.read.read("key", read_key)
     height = call.read.optional("height", read_number)
     call.read.finish()
+    if height is not None and height > (await call.queries.get_status()).height:
+        await raise_not_found(call, height)
     at, value = await call.queries.get_state(rollup, key, height)
     return {"height": at, "value": state_value_to_json(value)}
 

@@ -83,6 +83,8 @@ PARAMETERS: dict[str, tuple[str, object, str]] = {
     "short id": ("seq_getTransactionReceipt", {"id": "0x00"}, "$.id"),
     "float height": ("seq_getBlock", {"height": 1.0}, "$.height"),
     "true is no height": ("seq_getBlock", {"height": True}, "$.height"),
+    "height 0": ("seq_getBlock", {"height": 0}, "$.height"),
+    "from height 0": ("seq_getBlocks", {"from": 0}, "$.from"),
     "negative height": ("seq_getBlocks", {"from": -1}, "$.from"),
     "huge height": ("seq_getBlocks", {"from": 2**70}, "$.from"),
     "unknown rollup": ("seq_getState", {"rollup": "delta", "key": "a"}, "$.rollup"),

@@ -159,6 +159,12 @@ async def test_block_that_is_not_there_says_why(served: Served, height: int, rea
     assert (error["code"], error["data"]["reason"]) == (-32001, reason)
 
 
+async def test_state_of_a_future_height_says_so(served: Served) -> None:
+    """-32001 `future`, not `pruned`."""
+    error: Any = await served.error("seq_getState", {"rollup": "alpha", "key": GOLD, "height": 9})
+    assert (error["code"], error["data"]["reason"]) == (-32001, "future")
+
+
 async def test_pruned_start_of_a_range_is_told(served: Served) -> None:
     """A follower learns that it has missed blocks, instead of waiting for them."""
     for _ in range(4):
