@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from sequencer.execution.executor import Executor
 from sequencer.replica.configuration import ReplicaConfig
@@ -83,6 +83,15 @@ class Disk:
         return replace(recovery, **changes)  # type: ignore[arg-type] # any field
 
 
+class Turn(NamedTuple):
+    """One call of a replica and what it gave; the event is None for the start."""
+
+    index: int
+    now_ms: int
+    event: events.Event | None
+    effects: tuple[out.Effect, ...]
+
+
 class Cluster:
     """Replicas of one genesis in one time; `turns` are all calls with what they gave."""
 
@@ -91,7 +100,7 @@ class Cluster:
         self.now_ms = 0
         self.replicas: dict[int, Replica] = {}
         self.disks: dict[int, Disk] = {}
-        self.turns: list[tuple[int, events.Event | None, tuple[out.Effect, ...]]] = []
+        self.turns: list[Turn] = []
         self.is_dropped: Callable[[int, int, Message], bool] = lambda source, target, message: False
         self._queue: list[tuple[int, int, int, Replica, events.Event]] = []
         self._tickets = 0
@@ -159,10 +168,10 @@ class Cluster:
 
     def find(self, index: int, kind: type[_E]) -> list[_E]:
         """Return all effects of one kind that a validator ever gave."""
-        return [e for i, _, effects in self.turns if i == index for e in effects if isinstance(e, kind)]
+        return [e for turn in self.turns if turn.index == index for e in turn.effects if isinstance(e, kind)]
 
     def _perform(self, index: int, event: events.Event | None, effects: tuple[out.Effect, ...]) -> None:
-        self.turns.append((index, event, effects))
+        self.turns.append(Turn(index, self.now_ms, event, effects))
         for effect in effects:
             self.disks[index].write(effect)
             match effect:
