@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from sequencer.consensus.core import Consensus
@@ -74,6 +74,12 @@ def certify(
     """Return what these validators' votes make."""
     signatures = tuple(sign_vote(signer, kind, view, digest).signature for signer in signers)
     return Certificate(kind, 0, view, digest, tuple(signers), signatures)
+
+
+def certify_votes(kind: VoteKind, view: View, digest: Digest, votes: Mapping[ValidatorIndex, Vote]) -> Certificate:
+    """Return the certificate that these votes make."""
+    signers = tuple(sorted(votes))
+    return Certificate(kind, 0, view, digest, signers, tuple(votes[signer].signature for signer in signers))
 
 
 def propose(header: BlockHeader, *justification: Certificate, signer: ValidatorIndex | None = None) -> Proposal:
