@@ -9,8 +9,8 @@ from scripts.fault_injection.cluster import Cluster
 from scripts.fault_injection.wallet import Wallet
 
 INTERVAL_SECONDS = 0.1
-ITEMS_PER_INTERVAL = 5
-"""50 transfers per second."""
+ITEMS_PER_INTERVAL = 10
+"""At most 100 transfers per second."""
 
 
 class BackgroundLoad:

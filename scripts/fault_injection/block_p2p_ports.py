@@ -9,14 +9,13 @@ vanish with it. Exit status: 0 all claims hold, 1 one is broken, 2 root or a too
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 from scripts.fault_injection.cluster import Cluster, wait_until
-from scripts.fault_injection.report import Report
+from scripts.fault_injection.report import CANNOT_RUN, Report, find_obstacle, run
 
 INSIDE = "SEQUENCER_SCRIPT_NAMESPACE"
 CUT_SECONDS = 8.0
@@ -27,19 +26,18 @@ TABLE = "sequencer_script"
 def main() -> int:
     """Enter the namespace, or do the work inside it."""
     if os.environ.get(INSIDE):
-        return block()
-    missing = [tool for tool in ("nft", "unshare", "ip") if shutil.which(tool) is None]
-    if missing or os.geteuid() != 0:
-        print(f"cannot run: needs root and {', '.join(missing) or 'nothing else'}", file=sys.stderr)
-        return 2
+        return run("Block the p2p ports: does height stand still while RPC answers, and grow again after?", block)
+    obstacle = find_obstacle(("nft", "unshare", "ip"), needs_root=True)
+    if obstacle:
+        print(f"cannot run: {obstacle}", file=sys.stderr)
+        return CANNOT_RUN
     inner = f"ip link set lo up && exec {sys.executable} -m scripts.fault_injection.block_p2p_ports"
     environment = {**os.environ, INSIDE: "1"}
     return subprocess.run(["unshare", "--net", "sh", "-c", inner], env=environment, timeout=300, check=False).returncode
 
 
-def block() -> int:
+def block(report: Report) -> None:
     """Cut all p2p traffic for a while."""
-    report = Report("Block the p2p ports: does height stand still while RPC answers, and grow again after?")
     with Cluster() as cluster:
         ports = check_sockets(cluster, report)
         wait_until(lambda: cluster.get_height("val0") > 5, 30, "some heights")
@@ -55,7 +53,6 @@ def block() -> int:
         )
         report.claim(seconds <= AGAIN_SECONDS_MAX, f"unblocked: every height grew within {seconds:.1f} s")
     report.claim(cluster.exit_status == 0, f"the devnet ended with status {cluster.exit_status}")
-    return report.end()
 
 
 def check_sockets(cluster: Cluster, report: Report) -> list[int]:

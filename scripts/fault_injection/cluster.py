@@ -6,6 +6,7 @@ that it judges. Everything started here is stopped by its id; the homes lie in a
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -87,6 +88,8 @@ class Cluster:
                 reply = json.load(answer)
         except urllib.error.HTTPError as error:
             reply = json.load(error)
+        except (http.client.HTTPException, json.JSONDecodeError) as error:
+            raise ConnectionError(f"{method} on {name}: the answer broke off: {error}") from error
         if "error" in reply:
             raise RuntimeError(f"{method} on {name}: {reply['error']}")
         return reply["result"]
@@ -111,11 +114,21 @@ class Cluster:
         """Tell whether the validator is at most `lag_max` heights behind the others and computes what they do."""
         if not self.is_answering(name):
             return False
-        height = self.get_height(name)
-        if height + lag_max < max(self.get_height(other) for other in others):
+        heights = {validator: self.get_height(validator) for validator in (name, *others)}
+        if heights[name] + lag_max < max(heights.values()):
             return False
-        digest = self.get_commitment(name, height - 1)
-        return all(self.get_commitment(other, height - 1) == digest for other in others)
+        return len({self.get_commitment(validator, min(heights.values())) for validator in heights}) == 1
+
+    def get_blocks(self, name: str, first: int, end: int) -> list[dict[str, Any]]:
+        """Return the blocks `first`..`end` - 1 as the validator tells them."""
+        blocks: list[dict[str, Any]] = []
+        while first < end:
+            answer = self.call(name, "seq_getBlocks", **{"from": first, "until": min(end, first + 100)})
+            if not answer["blocks"]:
+                raise RuntimeError(f"{name} has no block {first}")
+            blocks += answer["blocks"]
+            first = answer["next"]
+        return blocks
 
     # --- hurting ------------------------------------------------------------------------
 
@@ -138,6 +151,11 @@ class Cluster:
         log.close()
         self._restarted[name] = process
         return process
+
+    def change_settings(self, name: str, **members: object) -> None:
+        """Change members of the validator's `node.json`; the node reads it at its next start."""
+        path = self.get_home(name) / "node.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **members}))
 
     # --- inside -------------------------------------------------------------------------
 

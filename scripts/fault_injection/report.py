@@ -1,15 +1,21 @@
 """Say what was seen, so that anybody can run it again and compare.
 
 A script prints one line per claim, `ok` or `BROKEN`, under a header with command, commit
-and date, and ends with the status that the claims deserve: 0 all held, 1 one was broken.
+and date, and ends with the status that the claims deserve: 0 all held, 1 one was broken,
+2 it could not run.
 """
 
 from __future__ import annotations
 
 import datetime
+import os
 import platform
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
+
+CANNOT_RUN = 2
 
 
 class Report:
@@ -18,12 +24,11 @@ class Report:
     def __init__(self, question: str) -> None:
         """Print the header."""
         self._broken = 0
-        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
         now = datetime.datetime.now(datetime.UTC)
         arguments = [argument for argument in sys.orig_argv[1:] if argument]
         print(f"# {question}")
         print(f"# command: python {' '.join(arguments)}")
-        print(f"# commit: {commit.stdout.strip() or 'unknown'}   date: {now:%Y-%m-%d %H:%M} UTC")
+        print(f"# commit: {describe_commit()}   date: {now:%Y-%m-%d %H:%M} UTC")
         print(f"# machine: {platform.machine()}, Python {platform.python_version()}, {platform.system()}", flush=True)
 
     def note(self, text: str) -> None:
@@ -39,3 +44,38 @@ class Report:
         """Print the verdict and return the exit status."""
         print(f"# {'all claims hold' if not self._broken else f'{self._broken} claims are broken'}", flush=True)
         return 1 if self._broken else 0
+
+
+def run(question: str, body: Callable[[Report], None], *, tools: Sequence[str] = (), needs_root: bool = False) -> int:
+    """Run a script's body and return its exit status; what ends the body early is a broken claim."""
+    obstacle = find_obstacle(tools, needs_root=needs_root)
+    if obstacle:
+        print(f"cannot run: {obstacle}", file=sys.stderr)
+        return CANNOT_RUN
+    report = Report(question)
+    try:
+        body(report)
+    except (OSError, RuntimeError) as error:
+        report.claim(False, f"ended early: {type(error).__name__}: {error}")
+    return report.end()
+
+
+def find_obstacle(tools: Sequence[str], *, needs_root: bool) -> str:
+    """Return why a script cannot run here; empty if it can."""
+    missing = [tool for tool in tools if shutil.which(tool) is None]
+    if missing:
+        return f"{', '.join(missing)} is not installed"
+    return "needs root" if needs_root and os.geteuid() != 0 else ""
+
+
+def describe_commit() -> str:
+    """Return the commit that lies in the folder, and whether files differ from it."""
+    commit = _ask_git("rev-parse", "--short", "HEAD")
+    changed = _ask_git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!specs/evidence")
+    return f"{commit or 'unknown'}{' with changed files' if changed else ''}"
+
+
+def _ask_git(*arguments: str) -> str:
+    if shutil.which("git") is None:
+        return ""
+    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=False).stdout.strip()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from scripts.fault_injection.cluster import Cluster
 from sequencer.sdk.building import Account, BundleBuilder, operation, sign_bundle
+from sequencer.types.bundle import Condition
 from sequencer.types.genesis import Genesis
 
 CHANNELS = 16
+VALID_UNTIL = 100_000
+"""Height above anything that a script reaches."""
 
 
 class Wallet:
@@ -30,7 +33,9 @@ class Wallet:
         self.acknowledged: dict[str, str] = {}
         """Id → validator that answered `accepted`."""
 
-    def sign_transfer(self, name: str = "", *, amount: int = 1, height: int = 0) -> tuple[str, str]:
+    def sign_transfer(
+        self, name: str = "", *, amount: int = 1, conditions: Iterable[Condition] = ()
+    ) -> tuple[str, str]:
         """Return id and item bytes, both in hex, of the next transfer on alpha; `name` picks the payer."""
         payer, channel = self._next_slot(name)
         sequence = self._sequences[(payer.address, channel)]
@@ -38,8 +43,8 @@ class Wallet:
         receiver = self.accounts["dave"].address
         bundle = (
             BundleBuilder(self.genesis)
-            .add_leg("alpha", payer, [operation("transfer", "gold", receiver, amount)])
-            .build(payer, sequence, height, channel=channel, valid_until=height + 100_000)
+            .add_leg("alpha", payer, [operation("transfer", "gold", receiver, amount)], conditions)
+            .build(payer, sequence, 0, channel=channel, valid_until=VALID_UNTIL)
         )
         signed = sign_bundle(bundle, [payer])
         return "0x" + signed.id.hex(), "0x" + signed.item_bytes.hex()
