@@ -31,7 +31,7 @@ from sequencer.types.signing import SignatureKind, compute_signing_bytes
 HEIGHTS_AHEAD_MAX = 512
 """Votes are kept for heights up to this far above the newest executed one."""
 OPEN_HEIGHTS_MAX = 64
-"""Heights for which votes are kept; the highest goes first, so that nobody can push out the next ones."""
+"""Heights for which the votes of one signer are kept; its lowest goes first, and nobody pushes out another's."""
 REMEMBERED_MAX = 2_048
 """Own commitment digests remembered for comparison."""
 RESENT_MAX = 8
@@ -63,7 +63,7 @@ class Commitments:
         self._logged = logged
         self._own: OrderedDict[Height, Digest] = OrderedDict()
         self._uncertified: list[Height] = []
-        self._votes: dict[Height, dict[ValidatorIndex, tuple[Digest, Signature]]] = {}
+        self._votes: list[dict[Height, tuple[Digest, Signature]]] = [{} for _ in committee.validators]
         self._ahead: dict[Height, CommitmentCertificate] = {}
         self._executed: Height = 0
         self._effects: list[Effect] = []
@@ -164,29 +164,29 @@ class Commitments:
         return CommitmentVote(self._committee.epoch, height, digest, self._signer.sign(message))
 
     def _count(self, signer: ValidatorIndex, height: Height, digest: Digest, signature: Signature) -> None:
-        votes = self._votes.setdefault(height, {})
-        if signer in votes:
+        votes = self._votes[signer]
+        if height in votes:
             return
-        votes[signer] = (digest, signature)
+        votes[height] = (digest, signature)
+        if len(votes) > OPEN_HEIGHTS_MAX:
+            del votes[min(votes)]
         self._assemble(height, digest)
-        if len(self._votes) > OPEN_HEIGHTS_MAX:
-            del self._votes[max(self._votes)]
 
     def _assemble(self, height: Height, digest: Digest) -> None:
-        votes = self._votes[height]
-        signers = [signer for signer in sorted(votes) if votes[signer][0] == digest]
+        held = {signer: votes[height] for signer, votes in enumerate(self._votes) if height in votes}
+        signers = [signer for signer, (voted, _) in held.items() if voted == digest]
         if not self._committee.is_strong(signers):
             return
         message = compute_signing_bytes(self._chain_id, self._committee.epoch, SignatureKind.COMMITMENT, height, digest)
         right = []
         for signer in signers:
-            if self._verifier(self._committee.validators[signer].public_key, message, votes[signer][1]):
+            if self._verifier(self._committee.validators[signer].public_key, message, held[signer][1]):
                 right.append(signer)
             else:
-                del votes[signer]
+                del self._votes[signer][height]
                 self._effects.append(BanPeer(signer, f"wrong signature on the commitment of height {height}"))
         if self._committee.is_strong(right):
-            signatures = tuple(votes[signer][1] for signer in right)
+            signatures = tuple(held[signer][1] for signer in right)
             self._accept(CommitmentCertificate(self._committee.epoch, height, digest, tuple(right), signatures))
 
     def _accept(self, certificate: CommitmentCertificate) -> None:
@@ -199,8 +199,9 @@ class Commitments:
         self.certificate = certificate
         self._effects.append(StoreCommitmentCertificate(certificate))
         self._uncertified = [height for height in self._uncertified if height > certificate.height]
-        for height in [height for height in self._votes if height <= certificate.height]:
-            del self._votes[height]
+        for votes in self._votes:
+            for height in [height for height in votes if height <= certificate.height]:
+                del votes[height]
         for height in [height for height in self._logged if height < certificate.height]:
             del self._logged[height]
 

@@ -101,7 +101,7 @@ def find_violations(turns: Iterable[Turn]) -> list[str]:
     ledgers: dict[int, Ledger] = {}
     found: list[str] = []
     for turn in turns:
-        ledger = ledgers.setdefault(turn.index, Ledger())
+        ledger = ledgers.setdefault(turn.replica, Ledger())
         for effect in turn.effects:
             ledger.add(effect)
             if isinstance(effect, out.Send | out.Broadcast):
@@ -162,7 +162,7 @@ def test_I15_same_events_give_the_same_effects() -> None:
 def test_I15_recording_replayed_into_a_fresh_replica_gives_the_same_effects(scene: Cluster) -> None:
     """All that a replica does follows from its events and their times."""
     replica = Replica(ReplicaConfig(GENESIS, 0, make_signer(0), VERIFY))
-    for turn in (turn for turn in scene.turns if turn.index == 0):
+    for turn in (turn for turn in scene.turns if turn.replica == 0):
         now = at(turn.now_ms)
         effects = replica.start(now) if turn.event is None else replica.handle(turn.event, now)
         assert effects == turn.effects

@@ -86,7 +86,7 @@ class Disk:
 class Turn(NamedTuple):
     """One call of a replica and what it gave; the event is None for the start."""
 
-    index: int
+    replica: int
     now_ms: int
     event: events.Event | None
     effects: tuple[out.Effect, ...]
@@ -168,7 +168,7 @@ class Cluster:
 
     def find(self, index: int, kind: type[_E]) -> list[_E]:
         """Return all effects of one kind that a validator ever gave."""
-        return [e for turn in self.turns if turn.index == index for e in turn.effects if isinstance(e, kind)]
+        return [e for turn in self.turns if turn.replica == index for e in turn.effects if isinstance(e, kind)]
 
     def _perform(self, index: int, event: events.Event | None, effects: tuple[out.Effect, ...]) -> None:
         self.turns.append(Turn(index, self.now_ms, event, effects))
