@@ -104,14 +104,14 @@ def test_prefix_checker_reports_gap_and_time_that_runs_ahead() -> None:
 
 
 def test_signature_checker_reports_contradicting_votes_across_a_restart() -> None:
-    """I9: a second notarize in one view is a contradiction whenever it comes."""
+    """I9: a second notarize in one view is a contradiction when it is logged and when it is sent."""
     scene = Scene()
     scene.observers.add(SignatureChecker(scene.ledger, 4))
     scene.vote(0, VoteKind.NOTARIZE, 1, A)
     scene.vote(0, VoteKind.NOTARIZE, 1, A)
     assert scene.rules == []
     scene.vote(0, VoteKind.NOTARIZE, 1, B)
-    assert scene.rules == ["I9"]
+    assert scene.rules == ["I9", "I9"]
 
 
 def test_signature_checker_reports_a_vote_that_is_not_durable() -> None:

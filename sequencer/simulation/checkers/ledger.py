@@ -122,6 +122,7 @@ class Ledger(Observer):
                 self.log.setdefault(item.header.height, item)
                 for batch in item.batches:
                     self._add_batch(node.index, batch)
+                self._adopt_own_votes(node.index, item)
         for record in votes:
             if record.kind in _KIND_BY_RECORD:
                 self._add_vote(node.index, _KIND_BY_RECORD[record.kind], record.number, record.digest)
@@ -138,6 +139,17 @@ class Ledger(Observer):
             self.headers.update((header.digest, header) for header in message.headers)
         elif isinstance(message, Batch):
             self.batches.setdefault(message.digest, message.header)
+
+    def _adopt_own_votes(self, node: int, block: FinalizedBlock) -> None:
+        """Count the own votes that a stored certificate rests on, though a crash took their records.
+
+        The block store is synced before the vote log. The certificate keeps what the records
+        would have kept: nothing contradicting is ever signed at or below a finalized view.
+        """
+        certificate = block.finalization
+        if certificate is not None and node in certificate.signers:
+            self._add_vote(node, VoteKind.NOTARIZE, certificate.view, certificate.digest)
+            self._add_vote(node, VoteKind.FINALIZE, certificate.view, certificate.digest)
 
     def _add_batch(self, node: int, batch: Batch) -> None:
         self.batches.setdefault(batch.digest, batch.header)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sequencer.simulation.checkers.ledger import Ledger
@@ -16,6 +17,7 @@ from sequencer.types.vote import Certificate, Proposal, Vote, VoteKind
 
 if TYPE_CHECKING:
     from sequencer.simulation.node import SimulatedNode
+    from sequencer.simulation.store import StoreRecord
 
 _VIEW_KINDS = (RecordKind.PROPOSAL, RecordKind.NOTARIZE, RecordKind.NULLIFY, RecordKind.FINALIZE)
 
@@ -33,11 +35,19 @@ class SignatureChecker(Observer):
         """Highest view of a new vote since the last start. # I10"""
         self._logged: list[frozenset[VoteRecord]] = [frozenset()] * validators
         """What the vote log held at the last start; it may be sent again. # R1"""
+        self._recorded: list[dict[tuple[RecordKind, int], Digest]] = [{} for _ in range(validators)]
+        """Everything a validator ever logged."""
 
     def on_boot(self, node: SimulatedNode) -> None:
         self._logged[node.index] = frozenset(node.store.durable.votes)
         views = [record.number for record in node.store.vote_log if record.kind in _VIEW_KINDS]
         self._floor[node.index] = self._view[node.index] = max(views, default=0)
+
+    def on_durable(self, node: SimulatedNode, votes: Sequence[VoteRecord], records: Sequence[StoreRecord]) -> None:
+        for record in votes:
+            before = self._recorded[node.index].setdefault((record.kind, record.number), record.digest)
+            if before != record.digest:
+                self._ledger.report("I9", record.number, node.index, f"logged two {_name(record)} for one number")
 
     def on_sent(self, node: SimulatedNode, peer: int | None, message: Message) -> None:
         if isinstance(message, Vote):

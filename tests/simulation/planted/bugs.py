@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -13,18 +13,30 @@ from sequencer.consensus.own_votes import OwnVotes
 from sequencer.consensus.view_record import ViewRecord
 from sequencer.execution import automaton, evaluation, system_state
 from sequencer.execution.machines.access import LegState
+from sequencer.lanes.lane import Lane
 from sequencer.lanes.lanes import Lanes
 from sequencer.lanes.own_lane import OwnLane
 from sequencer.ordering import delivery, total_order
 from sequencer.replica import recovery
 from sequencer.state.journal import Journal
+from sequencer.types.batch import Batch
 from sequencer.types.bundle import Bundle
 from sequencer.types.committee import Committee
 from sequencer.types.effects import Effect, PersistBatch, PersistVote
 from sequencer.types.outcome import Reason, Rejection
+from sequencer.types.primitives import Tip
 from sequencer.types.records import RecordKind
-from sequencer.types.vote import VoteKind
-from tests.simulation.planted.plant import PlantedBug, replaced
+from sequencer.types.vote import Certificate, VoteKind
+from tests.simulation.planted.plant import HALT, PlantedBug, replaced
+from tests.simulation.plays import (
+    play_forwarding_deadlock,
+    play_gap_below_tip,
+    play_late_notarization,
+    play_lost_push,
+    play_restart_alone,
+    play_restart_with_finalize,
+    play_restart_with_own_batch,
+)
 
 Plant = Callable[[], AbstractContextManager[None]]
 
@@ -54,8 +66,12 @@ def may_nullify_after_finalize(record: ViewRecord, view: int, finalized_view: in
     return is_open and RecordKind.NULLIFY not in record.own
 
 
-def forget_log(self: OwnVotes, chain_id: bytes, epoch: int, signer: Any, log: Any, certificates: Any) -> None:
-    GENUINE_OWN_VOTES_INIT(self, chain_id, epoch, signer, (), certificates)
+def forget_log(self: OwnVotes, chain_id: Any, epoch: Any, signer: Any, log: Any, certificates: Any) -> None:
+    GENUINE_OWN_VOTES_INIT(self, chain_id, epoch, signer, (), ())
+
+
+def forget_certificates(self: OwnVotes, chain_id: Any, epoch: Any, signer: Any, log: Any, certificates: Any) -> None:
+    GENUINE_OWN_VOTES_INIT(self, chain_id, epoch, signer, log, ())
 
 
 GENUINE_OWN_VOTES_INIT = OwnVotes.__init__
@@ -89,22 +105,19 @@ def check_parent_without_nullifications(
 GENUINE_CHECK_PARENT = voting_rules.check_parent_certified
 
 
-def choose_parent_without_nullifications(view: int, finalized_view: int, *rest: Any) -> proposer.Parent | None:
-    """Let leaders skip views in silence, so that voters are asked to accept it."""
-    digest, finalization, get_record = rest
-    for below in range(view - 1, finalized_view, -1):
-        record = get_record(below)
-        notarization = record.get_certificate(VoteKind.NOTARIZE) if record else None
-        if notarization is not None:
-            return proposer.Parent(below, notarization.digest, (notarization,))
+def choose_finalized_parent(
+    view: int, finalized_view: int, digest: bytes, finalization: Certificate | None, get_record: Any
+) -> proposer.Parent:
+    """Let leaders skip notarized views, so that voters are asked to accept it."""
     return proposer.Parent(finalized_view, digest, () if finalization is None else (finalization,))
 
 
 @contextmanager
 def plant_skipped_nullification() -> Iterator[None]:
-    with ExitStack() as stack:
-        stack.enter_context(replaced(voting_rules, "check_parent_certified", check_parent_without_nullifications))
-        stack.enter_context(replaced(core, "choose_parent", choose_parent_without_nullifications))
+    with (
+        replaced(voting_rules, "check_parent_certified", check_parent_without_nullifications),
+        replaced(core, "choose_parent", choose_finalized_parent),
+    ):
         yield
 
 
@@ -143,14 +156,12 @@ TURNS = count()
 
 @contextmanager
 def plant_no_certificate_forwarding() -> Iterator[None]:
-    with ExitStack() as stack:
-        for name, value in (
-            ("_forward_entry", lambda self: setattr(self._clock, "forward_ms", None)),
-            ("_answer_stale", lambda self, peer, view, now: None),
-            ("get_hello_certificates", lambda self: ()),
-        ):
-            stack.enter_context(replaced(core.Consensus, name, value))
-        stack.enter_context(replaced(core, "attach_entry", lambda vote, entry, is_resend: vote))
+    with (
+        replaced(core.Consensus, "_forward_entry", lambda self: setattr(self._clock, "forward_ms", None)),
+        replaced(core.Consensus, "_answer_stale", lambda self, peer, view, now: None),
+        replaced(core.Consensus, "get_hello_certificates", lambda self: ()),
+        replaced(core, "attach_entry", lambda vote, entry, is_resend: vote),
+    ):
         yield
 
 
@@ -192,6 +203,41 @@ def deliver_tips_only(*arguments: Any) -> tuple[Any, ...]:
     return tuple(GENUINE_ORDER(seed, header, [batches[-1:] for batches in lanes]))
 
 
+@contextmanager
+def plant_have_with_gap() -> Iterator[None]:
+    """Put a batch on the chain whether or not its parent is held."""
+
+    def may_extend(self: Lane, batch: Batch) -> bool:
+        return batch.header.position > self.floor.position and batch.header.position not in self.chain
+
+    def get_top(self: Lane) -> Tip:
+        highest = max(self.chain, default=None)
+        return self.floor if highest is None else Tip(highest, self.chain[highest])
+
+    with replaced(Lane, "may_extend", may_extend), replaced(Lane, "top", property(get_top)):
+        yield
+
+
+@contextmanager
+def plant_nothing_offered_again() -> Iterator[None]:
+    """Offer no old votes after a restart, nor the certificates that they rest on."""
+    with (
+        replaced(core.Consensus, "get_hello_votes", lambda self: ()),
+        replaced(OwnVotes, "__init__", forget_certificates),
+    ):
+        yield
+
+
+@contextmanager
+def plant_nullify_after_finalize() -> Iterator[None]:
+    """The logged certificate would lead out of the view, so it is forgotten too."""
+    with (
+        replaced(voting_rules, "may_nullify", may_nullify_after_finalize),
+        replaced(OwnVotes, "__init__", forget_certificates),
+    ):
+        yield
+
+
 def is_strong_by_two_thirds(self: Committee, signers: Any) -> bool:
     return self.get_power(signers) >= 2 * self.fault_power + 1
 
@@ -219,12 +265,19 @@ BUGS: tuple[PlantedBug, ...] = (
         ("V12", "I4", "I9"),
         replacing(voting_rules, "may_finalize", may_finalize_after_nullify),
     ),
-    PlantedBug("finalize_rederived", "V12", ("V12", "R1"), replacing(voting_rules, "may_finalize", may_finalize_late)),
+    PlantedBug(
+        "finalize_rederived",
+        "V12",
+        ("V12", "R1"),
+        replacing(voting_rules, "may_finalize", may_finalize_late),
+        play=play_late_notarization,
+    ),
     PlantedBug(
         "nullify_after_finalize",
         "V11",
         ("V11", "I4", "I9"),
-        replacing(voting_rules, "may_nullify", may_nullify_after_finalize),
+        plant_nullify_after_finalize,
+        play=play_restart_alone,
     ),
     PlantedBug("skipped_nullification", "V3", ("V3", "I6"), plant_skipped_nullification),
     PlantedBug(
@@ -244,6 +297,7 @@ BUGS: tuple[PlantedBug, ...] = (
         "R1",
         ("R1", "I9", "V11", "V12"),
         replacing(OwnVotes, "__init__", forget_log),
+        play=play_restart_alone,
     ),
     PlantedBug(
         "have_before_persist",
@@ -251,9 +305,19 @@ BUGS: tuple[PlantedBug, ...] = (
         ("L4", "I8"),
         replacing(Lanes, "take_effects", take_effects_without_foreign_batches),
     ),
-    PlantedBug("own_top_forgotten", "L1", ("I9", "L1"), replacing(recovery, "_find_own_top", lambda *_: (None, None))),
-    PlantedBug("no_repush", "L2b", ("I12", "I13"), plant_no_repush),
-    PlantedBug("no_certificate_forwarding", "F1-F5", ("I12",), plant_no_certificate_forwarding),
+    PlantedBug(
+        "own_top_forgotten",
+        "L1",
+        ("I9", "L1"),
+        replacing(recovery, "_find_own_top", lambda *_: (None, None)),
+        play=play_restart_with_own_batch,
+    ),
+    PlantedBug("have_with_gap", "L4", ("L4",), plant_have_with_gap, play=play_gap_below_tip),
+    PlantedBug("no_repush", "L2b", (HALT,), plant_no_repush, play=play_lost_push),
+    PlantedBug(
+        "no_certificate_forwarding", "F1-F5", (HALT,), plant_no_certificate_forwarding, play=play_forwarding_deadlock
+    ),
+    PlantedBug("votes_not_offered", "F5", (HALT,), plant_nothing_offered_again, play=play_restart_with_finalize),
     PlantedBug(
         "no_nullify",
         "T2",

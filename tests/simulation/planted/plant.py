@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from sequencer.simulation.faults import ALL_FAULTS, FaultKind
 from sequencer.simulation.options import SimulationOptions
 from sequencer.simulation.runner import run_seed
+from tests.simulation.directed import COMES_THROUGH, Play, perform
+
+HALT = "HALT"
+"""Reported for a play that does not come through although no checker complains: liveness is lost."""
 
 
 @contextmanager
@@ -35,6 +39,8 @@ class PlantedBug:
     plant: Callable[[], AbstractContextManager[None]]
     validators: int = 4
     faults: tuple[FaultKind, ...] = ALL_FAULTS
+    play: Play | None = None
+    """The directed play that catches it; None: random seeds do."""
 
     @property
     def options(self) -> SimulationOptions:
@@ -48,9 +54,9 @@ class Catch:
 
     bug: PlantedBug
     seed: int | None
-    """First seed that reports the bug; None if it survived."""
+    """First seed that reports the bug; None if it survived or was caught by a play."""
     rule: str
-    """First rule that was reported broken."""
+    """First rule that was reported broken; HALT if a play does not come through; empty if the bug survived."""
     detail: str
     is_clean_same_seed: bool
     """The unchanged product passes the very same seed."""
@@ -58,11 +64,15 @@ class Catch:
     @property
     def is_caught(self) -> bool:
         """Whether the right checker reported the bug, and only because of the bug."""
-        return self.seed is not None and self.rule in self.bug.caught_by and self.is_clean_same_seed
+        return self.rule in self.bug.caught_by and self.is_clean_same_seed
 
 
 def hunt(bug: PlantedBug, seeds: int) -> Catch:
-    """Run seeds 0.. with the bug until one breaks a promise, then run that seed without it."""
+    """Perform the bug's play, or run seeds 0.. until one breaks a promise; then do the same without the bug."""
+    if bug.play is not None:
+        outcome = perform(bug.play, bug.plant)
+        rule = outcome.rules[0] if outcome.rules else "" if outcome.is_through else HALT
+        return Catch(bug, None, rule, bug.play.__name__, perform(bug.play) == COMES_THROUGH)
     for seed in range(seeds):
         found = run_seed(seed, bug.options, bug.plant)
         if found.violations:

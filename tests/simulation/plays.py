@@ -1,0 +1,169 @@
+"""Play situations that random runs hardly ever meet; each play tells whether the protocol comes through."""
+
+from __future__ import annotations
+
+from sequencer.crypto.hashing import ZERO_DIGEST
+from sequencer.types.batch import Batch
+from sequencer.types.bundle import Bundle, Leg, Operation
+from sequencer.types.effects import PersistVote
+from sequencer.types.item import SignedBundle
+from sequencer.types.messages import GetBatches, Message, Sync
+from sequencer.types.outcome import Status
+from sequencer.types.records import RecordKind, VoteRecord
+from sequencer.types.signing import SignatureKind, compute_signing_bytes
+from sequencer.types.vote import Certificate, Proposal, Vote, VoteKind
+from tests.simulation.directed import LOST, Stage
+
+
+def make_item(stage: Stage, sequence: int, channel: int = 0) -> bytes:
+    """Return a transaction of the first account that sets one key."""
+    workload = stage.simulation.clients.workload
+    payer = workload.accounts[0]
+    leg = Leg(3, payer, (), (Operation("set", (f"kv/directed{sequence}", 1)),), None)
+    chain_id = stage.simulation.genesis.chain_id
+    bundle = Bundle(chain_id, payer, channel, sequence, 0, 2**40, 0, (), (leg,))
+    signed: SignedBundle = workload.sign_bundle(bundle)
+    return signed.item_bytes
+
+
+def play_forwarding_deadlock(stage: Stage) -> bool:
+    """One validator alone gets N(1); the leader of view 2 says nothing more. Do the others ever go on?"""
+    traitor = stage.get_leader(2)
+    proposer = stage.get_leader(1)
+    late, chosen = (node for node in range(4) if node not in (traitor, proposer))
+
+    def intercept(source: int, target: int, message: Message) -> int | None:
+        if source == traitor:
+            is_gift = isinstance(message, Vote) and message.kind is VoteKind.NOTARIZE and message.view == 1
+            return 1_000 if is_gift and target == chosen else LOST
+        is_first = isinstance(message, Proposal) and message.header.view == 1
+        return LOST if is_first and target == late else 1_000
+
+    stage.advance(0.1)
+    stage.intercept(intercept)
+    stage.advance(40)
+    return all(stage.get_height(node) >= 3 for node in (proposer, late, chosen))
+
+
+def play_lost_push(stage: Stage) -> bool:
+    """One of four is dead; the cut of a connection loses the only copy of a batch for another. Is it ordered?"""
+    owner, dead, victim = stage.get_leader(1), stage.get_leader(2), stage.get_leader(3)
+    stage.advance(1)
+    stage.crash(dead)
+    is_cut = False
+
+    def intercept(source: int, target: int, message: Message) -> int | None:
+        nonlocal is_cut
+        if source == victim and isinstance(message, GetBatches | Sync):
+            return LOST  # fetching would mend what pushing again must mend
+        if isinstance(message, Batch) and (source, target) == (owner, victim) and not is_cut:
+            is_cut = True
+            stage.simulation.network.break_connection(min(owner, victim), max(owner, victim))
+        return LOST if is_cut and isinstance(message, Batch) and stage.simulation.scheduler.now_us < 2_500_000 else None
+
+    stage.intercept(intercept)
+    stage.submit(owner, make_item(stage, 0))
+    stage.advance(30)
+    return is_cut and all(stage.get_position(node, owner) == 1 for node in range(4) if node != dead)
+
+
+def play_sequence_gap(stage: Stage) -> bool:
+    """The second transaction of a channel goes to one validator long before the first goes to another."""
+    stage.advance(1)
+    stage.submit(0, make_item(stage, 1))
+    stage.advance(4)
+    stage.submit(1, make_item(stage, 0))
+    stage.advance(15)
+    results = [result for block in stage.simulation.execution.get_blocks() for result in block.results]
+    return [result.status for result in results if result.status is not Status.INADMISSIBLE] == [Status.COMMIT] * 2
+
+
+def play_gap_below_tip(stage: Stage) -> bool:
+    """A validator misses the first batch of a lane for a while but gets the second; nothing is proposed meanwhile."""
+    owner, victim = 0, 1
+
+    def intercept(source: int, target: int, message: Message) -> int | None:
+        is_first = isinstance(message, Batch) and message.header.position == 1 and (source, target) == (owner, victim)
+        is_early = stage.simulation.scheduler.now_us < 3_000_000
+        return LOST if is_early and (is_first or isinstance(message, Proposal)) else None
+
+    stage.advance(1)
+    stage.intercept(intercept)
+    for sequence in range(2):
+        stage.submit(owner, make_item(stage, sequence))
+        stage.advance(0.3)
+    stage.advance(10)
+    return stage.get_position(victim, owner) == 2
+
+
+def play_restart_with_finalize(stage: Stage) -> bool:
+    """Two validators have logged finalize, two have not seen the notarization; all four die at once."""
+    finalizers, others = (0, 1), (2, 3)
+
+    def intercept(source: int, target: int, message: Message) -> int | None:
+        is_vote = isinstance(message, Vote) and message.view == 1
+        return LOST if is_vote and (target in others or message.kind is VoteKind.FINALIZE) else None  # type: ignore[union-attr] # is_vote says so
+
+    stage.advance(0.1)
+    stage.intercept(intercept)
+    ready = stage.advance_until(lambda: all(stage.has_logged(n, RecordKind.FINALIZE, 1) for n in finalizers), 10)
+    for node in range(4):
+        stage.crash(node)
+    stage.intercept(None)
+    stage.advance(2)
+    for node in range(4):
+        stage.restart(node)
+    stage.advance(30)
+    return ready and all(stage.get_height(node) >= 3 for node in range(4))
+
+
+def play_late_notarization(stage: Stage) -> bool:
+    """A validator whose log ends in a nullify of view 5 starts alone and is shown N(3). Does it keep silent?"""
+    digest = bytes([3]) * 32
+    for node in range(4):
+        stage.crash(node)
+    records = (VoteRecord(RecordKind.NOTARIZE, 0, 3, digest), VoteRecord(RecordKind.NULLIFY, 0, 5, ZERO_DIGEST))
+    for record in records:
+        stage.nodes[0].store.append_vote(PersistVote(record))
+    stage.nodes[0].store.sync()
+    stage.nodes[0].boot()
+    message = compute_signing_bytes(stage.simulation.genesis.chain_id, 0, SignatureKind.NOTARIZE, 3, digest)
+    signers = [peer.config.signer for peer in stage.nodes[1:]]
+    signatures = tuple(signer.sign(message) for signer in signers if signer is not None)
+    stage.nodes[0].on_message(1, Certificate(VoteKind.NOTARIZE, 0, 3, digest, (1, 2, 3), signatures))
+    stage.advance(1)
+    return not stage.has_logged(0, RecordKind.FINALIZE, 3)
+
+
+def play_restart_alone(stage: Stage) -> bool:
+    """A validator dies right after it logged finalize, and starts without a peer. Does it hold on to that?"""
+
+    def intercept(source: int, target: int, message: Message) -> int | None:
+        return LOST if isinstance(message, Vote) and message.kind is VoteKind.FINALIZE else None
+
+    stage.advance(0.1)
+    stage.intercept(intercept)
+    ready = stage.advance_until(lambda: stage.has_logged(0, RecordKind.FINALIZE, 1), 10)
+    for node in range(4):
+        stage.crash(node)
+    stage.advance(1)
+    stage.nodes[0].boot()
+    stage.advance(20)
+    return ready and not stage.has_logged(0, RecordKind.NULLIFY, 1)
+
+
+def play_restart_with_own_batch(stage: Stage) -> bool:
+    """A validator dies with an own batch that is pushed but not ordered, and goes on with other items."""
+
+    def intercept(source: int, target: int, message: Message) -> int | None:
+        return LOST if isinstance(message, Proposal) and stage.simulation.scheduler.now_us < 4_000_000 else None
+
+    stage.intercept(intercept)
+    stage.advance(1)
+    stage.submit(0, make_item(stage, 0))
+    stage.advance(0.5)
+    stage.crash(0)
+    stage.restart(0)
+    stage.submit(0, make_item(stage, 0, channel=1))
+    stage.advance(20)
+    return all(stage.get_position(node, 0) == 2 for node in range(4))
