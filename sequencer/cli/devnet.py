@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import signal
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from sequencer.cli.command import CommandError, ExitStatus, add_json, find_cause
+from sequencer.cli.signals import Remembered, remember_signals, run_until_signal
 from sequencer.errors import LocalError
 
 STARTS_MAX = 3
@@ -41,36 +39,23 @@ def run(options: argparse.Namespace) -> int:
     started_at = time.monotonic()
     if options.full_nodes:
         raise CommandError("--full-nodes: following nodes do not exist yet; leave it at 0", "unsupported")
-    with _signals_as_normal_end():
+    with remember_signals() as signals:
         if options.home is not None:
-            _run_in(options.home.absolute(), options, started_at)
+            _run_in(options.home.absolute(), options, started_at, signals)
             return ExitStatus.OK
         with tempfile.TemporaryDirectory(prefix="sequencer-devnet-", ignore_cleanup_errors=True) as directory:
-            _run_in(Path(directory), options, started_at)
+            _run_in(Path(directory), options, started_at, signals)
     return ExitStatus.OK
 
 
-@contextmanager
-def _signals_as_normal_end() -> Iterator[None]:
-    """End the block quietly at a signal that comes before, or after, trio listens to them."""
-    previous = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    except KeyboardInterrupt:
-        return
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-def _run_in(directory: Path, options: argparse.Namespace, started_at: float) -> None:
+def _run_in(directory: Path, options: argparse.Namespace, started_at: float, signals: Remembered) -> None:
     """Run the devnet of this directory; a new one is drawn again when a port that it chose was taken meanwhile."""
     from sequencer.cli.cluster.directory import is_devnet
 
     is_new = not is_devnet(directory)
     for start in range(1, STARTS_MAX + 1):
         try:
-            _run_once(directory, options, started_at)
+            _run_once(directory, options, started_at, signals)
         except (LocalError, ExceptionGroup) as error:
             is_port_taken = getattr(find_cause(error), "reason", "") == "port_busy"
             if start == STARTS_MAX or not (is_new and is_port_taken and not options.port):
@@ -81,7 +66,7 @@ def _run_in(directory: Path, options: argparse.Namespace, started_at: float) -> 
             return
 
 
-def _run_once(directory: Path, options: argparse.Namespace, started_at: float) -> None:
+def _run_once(directory: Path, options: argparse.Namespace, started_at: float, signals: Remembered) -> None:
     import trio
 
     from sequencer.cli.cluster.blueprint import Wish
@@ -89,7 +74,6 @@ def _run_once(directory: Path, options: argparse.Namespace, started_at: float) -
     from sequencer.cli.cluster.directory import Running, create, is_devnet, resume
     from sequencer.cli.cluster.supervisor import Devnet
     from sequencer.cli.cluster.teller import PersonTeller, ProgramTeller
-    from sequencer.cli.signals import run_until_signal
     from sequencer.node.process import preload
 
     running = Running(
@@ -101,6 +85,8 @@ def _run_once(directory: Path, options: argparse.Namespace, started_at: float) -
     origin = "resumed" if is_resumed else "fresh keys" if options.seed is None else f"seed {options.seed}"
     teller = ProgramTeller() if options.json else PersonTeller(str(directory), origin)
     preload()  # once here instead of once in each child
+    if signals.is_set:
+        return
     children = [fork_child(home.settings.name, home.path) for home in homes]
     devnet = Devnet(directory, homes, children, teller, options.ready_file, started_at, is_resumed)
-    trio.run(run_until_signal, devnet.run, devnet.kill)
+    trio.run(run_until_signal, devnet.run, devnet.kill, signals)

@@ -38,16 +38,21 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status; prints no traceback for an expected error."""
     arguments = sys.argv[1:] if argv is None else list(argv)
+    try:
+        return run_command(arguments)
+    except (Exception, BaseExceptionGroup, KeyboardInterrupt) as error:  # noqa: BLE001 # the edge: tells expected errors, re-raises bugs
+        return report_error(error, is_json="--json" in arguments)
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Parse and run; without a command the help goes to stderr."""
     command = next((word for word in arguments if not word.startswith("-")), None)
     module = load_command(command) if command in COMMANDS else None
     options = build_parser(command, module).parse_args(arguments)
     if module is None:
         build_parser(None, None).print_help(sys.stderr)
         return ExitStatus.FAILED
-    try:
-        return int(module.run(options))
-    except (Exception, BaseExceptionGroup, KeyboardInterrupt) as error:  # noqa: BLE001 # the edge: tells expected errors, re-raises bugs
-        return report_error(error, getattr(options, "json", False))
+    return int(module.run(options))
 
 
 def load_command(name: str | None) -> ModuleType:

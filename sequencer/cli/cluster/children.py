@@ -22,6 +22,7 @@ from typing import NoReturn
 import trio
 
 from sequencer.cli.command import CommandError, ExitStatus
+from sequencer.cli.signals import STOP_SIGNALS
 
 LISTEN_SECONDS_MAX = 60
 """A child that has not said by then that it listens is given up."""
@@ -127,6 +128,8 @@ def _become_node(home: Path, stdin: int, stdout: int) -> NoReturn:
     status: int = ExitStatus.FAILED
     try:
         os.setsid()
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)  # the parent's handlers only remember
         with suppress(OSError):
             Path("/proc/self/comm").write_text(f"seq-{home.name}")  # what `top` shows, where there is such a file
         log = os.open(home / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

@@ -14,6 +14,7 @@ from sequencer.cli.cluster.blueprint import Wish
 from sequencer.cli.cluster.directory import Running, create, resume
 from sequencer.cli.command import CommandError
 from sequencer.cli.main import main
+from sequencer.cli.signals import Remembered
 
 RUNNING = Running(0, "os", True, (), ())
 WISH = Wish(2, "alpha", 1, None)
@@ -62,7 +63,7 @@ def make_starts(errors: list[Exception], seen: list[list[str]]) -> Callable[...,
 def run_starts(folder: Path, monkeypatch: pytest.MonkeyPatch, port: int | None, *errors: Exception) -> list[list[str]]:
     seen: list[list[str]] = []
     monkeypatch.setattr(devnet, "_run_once", make_starts(list(errors), seen))
-    devnet._run_in(folder, argparse.Namespace(port=port), 0.0)
+    devnet._run_in(folder, argparse.Namespace(port=port), 0.0, Remembered())
     return seen
 
 

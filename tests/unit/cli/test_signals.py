@@ -7,7 +7,7 @@ import signal
 import pytest
 import trio
 
-from sequencer.cli.signals import STOP_SIGNALS, run_until_signal
+from sequencer.cli.signals import STOP_SIGNALS, Remembered, remember_signals, run_until_signal
 
 
 @pytest.mark.parametrize("number", STOP_SIGNALS)
@@ -19,7 +19,7 @@ async def test_signal_ends_the_work_without_an_error(number: signal.Signals) -> 
         await trio.sleep_forever()
 
     with trio.fail_after(5):
-        assert await run_until_signal(work, lambda: None)
+        await run_until_signal(work, lambda: None, Remembered())
 
 
 async def test_second_signal_hurries_the_cleaning_up() -> None:
@@ -41,11 +41,22 @@ async def test_second_signal_hurries_the_cleaning_up() -> None:
                 await hurried.wait()
 
     with trio.fail_after(5):
-        await run_until_signal(work, hurry)
+        await run_until_signal(work, hurry, Remembered())
     assert calls == [True]
 
 
 async def test_work_that_ends_by_itself_needs_no_signal() -> None:
-    """Without a signal the answer says so."""
+    """Without a signal the end of the work is the end."""
     with trio.fail_after(5):
-        assert not await run_until_signal(trio.lowlevel.checkpoint, lambda: None)
+        await run_until_signal(trio.lowlevel.checkpoint, lambda: None, Remembered())
+
+
+@pytest.mark.parametrize("number", STOP_SIGNALS)
+def test_signal_before_anybody_listens_is_not_lost(number: signal.Signals) -> None:
+    """It is remembered, and cancels the work as soon as that starts; old handlers come back."""
+    before = signal.getsignal(number)
+    with remember_signals() as remembered:
+        signal.raise_signal(number)
+        trio.run(run_until_signal, trio.sleep_forever, lambda: None, remembered)
+    assert remembered.is_set
+    assert signal.getsignal(number) is before
