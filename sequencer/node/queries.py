@@ -154,12 +154,12 @@ class NodeQueries:
         return await self._read(self._reader.get_certificate_covering, from_height)
 
     async def get_state(self, rollup: RollupId, key: str, height: Height | None) -> tuple[Height, StateValue | None]:
-        """Return what a key held."""
+        """Return what a key held, by default at the highest height that is durable too."""
         await trio.lowlevel.checkpoint()
         executor = self._replica.executor
-        if height is None:
-            return executor.height, executor.get_state_value(rollup, key)
-        return height, StateClaim.from_bytes(self._prove(executor.prove_state, height, rollup, key)).value
+        # What is executed but not durable yet would be a height that `status` does not know.
+        at = min(self._reports.height, executor.height) if height is None else height
+        return at, StateClaim.from_bytes(self._prove(executor.prove_state, at, rollup, key)).value
 
     async def get_account(self, address: Address) -> AccountState:
         """Return a payer's deposit and sequences."""
