@@ -17,6 +17,8 @@ REORDER_MAX = 4
 """Early batches kept per lane until their parent comes. # L3"""
 RETAINED_BYTES_MAX = 16 << 20
 """Bytes of delivered batches kept per lane to answer fetches; older ones come by catch-up. # L7"""
+_BATCH_OVERHEAD_BYTES = 1_024
+"""What a batch costs in memory beside its payload: without it empty batches would be kept by the million."""
 FORK_BATCHES_MAX = 96
 """Batches held per lane above the floor that are not on the chain: fetched, not yet complete, or forks."""
 
@@ -128,10 +130,10 @@ class Lane:
         for digest in done:
             batch = self._batches.pop(digest)
             self._retained[digest] = batch
-            self._retained_bytes += len(batch.payload)
+            self._retained_bytes += len(batch.payload) + _BATCH_OVERHEAD_BYTES
         while self._retained_bytes > RETAINED_BYTES_MAX:
             _, oldest = self._retained.popitem(last=False)
-            self._retained_bytes -= len(oldest.payload)
+            self._retained_bytes -= len(oldest.payload) + _BATCH_OVERHEAD_BYTES
         return done
 
     def get_undelivered(self) -> list[Batch]:

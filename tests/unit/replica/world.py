@@ -104,6 +104,7 @@ class Cluster:
         self.is_dropped: Callable[[int, int, Message], bool] = lambda source, target, message: False
         self._queue: list[tuple[int, int, int, Replica, events.Event]] = []
         self._tickets = 0
+        self._broken: set[frozenset[int]] = set()
         for index in range(self.genesis.committee.size) if indices is None else indices:
             assert index is not None
             self.start(index)
@@ -131,6 +132,26 @@ class Cluster:
 
     def restart(self, index: int, **changes: object) -> Replica:
         return self.start(index, self.stop(index).recover(**changes))
+
+    def cut(self, *pairs: tuple[int, int]) -> None:
+        """Break connections both ways; what is under way on them is lost."""
+        for pair in pairs:
+            self._broken.add(frozenset(pair))
+            for source, target in (pair, pair[::-1]):
+                self.handle(source, events.PeerDisconnected(target))
+        self._queue = [entry for entry in self._queue if not self._is_cut(entry)]
+        heapq.heapify(self._queue)
+
+    def heal(self) -> None:
+        """Connect again whatever was cut."""
+        broken, self._broken = sorted(sorted(pair) for pair in self._broken), set()
+        for first, second in broken:
+            self.handle(first, events.PeerConnected(second))
+            self.handle(second, events.PeerConnected(first))
+
+    def _is_cut(self, entry: tuple[int, int, int, Replica, events.Event]) -> bool:
+        event = entry[4]
+        return isinstance(event, events.MessageReceived) and frozenset((entry[2], event.peer)) in self._broken
 
     def submit(self, index: int, *bundles: SignedBundle, request: int = 1) -> None:
         self.handle(index, events.ItemsSubmitted(request, tuple(bundle.item_bytes for bundle in bundles)))
@@ -194,7 +215,8 @@ class Cluster:
 
     def _carry(self, source: int, targets: Iterable[int], message: Message) -> None:
         for target in targets:
-            if target in self.replicas and not self.is_dropped(source, target, message):
+            is_open = target in self.replicas and frozenset((source, target)) not in self._broken
+            if is_open and not self.is_dropped(source, target, message):
                 self._post(target, HOP_MS, events.MessageReceived(source, message))
 
     def _post(self, index: int, delay_ms: int, event: events.Event) -> None:
