@@ -120,12 +120,16 @@ class Node:
     """One validator under test, with what it did."""
 
     def __init__(
-        self, index: ValidatorIndex, log: Iterable[VoteRecord] = (), certificates: Iterable[Certificate] = ()
+        self,
+        index: ValidatorIndex,
+        log: Iterable[VoteRecord] = (),
+        certificates: Iterable[Certificate] = (),
+        headers: Iterable[BlockHeader] = (),
     ) -> None:
         self.index = index
         self.shelf = Shelf()
         self.own_votes = OwnVotes(CHAIN, 0, VALIDATORS[index], tuple(log), tuple(certificates))
-        anchor = Anchor(ROOT, ROOT, None)
+        anchor = Anchor(ROOT, ROOT, None, tuple(headers))
         self.core = Consensus(CHAIN, COMMITTEE, PARAMETERS, index, self.own_votes, verify_ed25519, self.shelf, anchor)
         self.core.start(at(0))
 
