@@ -12,6 +12,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from sequencer.simulation.network import Network
 from sequencer.simulation.node import SimulatedNode
@@ -130,7 +131,7 @@ class FaultInjector:
     def _start(self, fault: Fault) -> None:
         if fault.kind is FaultKind.CRASH:
             for index in fault.nodes:
-                self._crash(self._nodes[index], fault.end_us)
+                self._plan_crash(self._nodes[index], fault.end_us)
         elif fault.kind is FaultKind.CONNECTION_LOSS:
             self._network.break_connection(*fault.nodes)
         elif fault.kind is FaultKind.PARTITION:
@@ -150,8 +151,15 @@ class FaultInjector:
         for index in fault.nodes:
             self._nodes[index].slow_sync_us = size_us
 
+    def _plan_crash(self, node: SimulatedNode, end_us: int) -> None:
+        """Kill the node now, or within its next sync: between writing and sending."""
+        if self._rng.random() < 0.5:
+            node.doom = partial(self._crash, node, end_us)
+        else:
+            self._crash(node, end_us)
+
     def _crash(self, node: SimulatedNode, end_us: int) -> None:
-        if not node.is_running:
+        if not node.is_running or self._scheduler.now_us >= HEAL_US:
             return
         self.fired[FaultKind.CRASH.value] += 1
         node.crash()
@@ -167,4 +175,5 @@ class FaultInjector:
     def _heal(self) -> None:
         """All planned ends lie before this; what still is down starts now."""
         for node in self._nodes:
+            node.doom = None
             self._restart(node)

@@ -87,6 +87,8 @@ class SimulatedNode:
         self.is_running = False
         self.slow_sync_us = 0
         """Longest duration of a sync while a slow-fsync fault lasts."""
+        self.doom: Callable[[], None] | None = None
+        """Called once, some time within the next sync: a crash between writing and sending."""
         self.fired: Counter[str] = Counter()
         self._machine = machine
         self._scheduler = machine.scheduler
@@ -133,6 +135,7 @@ class SimulatedNode:
         """Die now: the replica and all that waited for a sync are gone."""
         self.is_running = False
         self.replica = None
+        self.doom = None
         self._waiting = []
         votes, records, lost = self.store.crash(self._machine.rng)
         self.fired["unsynced_loss"] += lost
@@ -232,6 +235,9 @@ class SimulatedNode:
         if self.slow_sync_us:
             duration_us += int(self._machine.rng.random() * self.slow_sync_us)
             self.fired["slow_fsync"] += 1
+        if self.doom is not None:
+            self._scheduler.call_after(self._machine.rng.randint(0, duration_us), self.doom)
+            self.doom = None
         self._scheduler.call_after(duration_us, self._on_synced, self._life, len(self._waiting))
 
     def _write(self, effect: Effect) -> None:
