@@ -63,7 +63,7 @@ class Lanes:
         self._dirty: dict[ValidatorIndex, None] = {}
         self._have_sent_ms: int | None = None
         self.own: OwnLane | None = None
-        """The own lane; None for followers, observers and `--lane-off`."""
+        """The own lane; None for followers, observers, `--lane-off`, and after an alarm."""
         if own_index is not None and signer is not None:
             top = own_top or cut[own_index]
             self.own = OwnLane(chain_id, committee.epoch, own_index, signer, parameters, top)
@@ -159,6 +159,10 @@ class Lanes:
         for index in sorted(stored):
             if self._lanes[index].restore(stored[index]):
                 self._dirty[index] = None
+
+    def stop(self) -> None:
+        """Sign no more batches, for ever; the lanes of the others go on. # C2"""
+        self.own = None
 
     def add_item(self, item_id: Digest, item: bytes, now: Instant) -> bool:
         """Let an item wait for the next own batch; False if there is no own lane or no room."""

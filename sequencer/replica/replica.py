@@ -434,10 +434,10 @@ class Replica:
         if any(isinstance(e, out.Broadcast) and isinstance(e.message, Vote | Proposal) for e in votes):
             self._lanes.flush_have(now)
             effects.extend(self._lanes.take_effects())
-        if self._consensus.alarm is not None:
-            self._commitments.stop()
-        if self._commitments.alarm is not None:
+        if self._consensus.alarm is not None or self._commitments.alarm is not None:
             self._own_votes.stop()
+            self._commitments.stop()
+            self._lanes.stop()
 
     # --- small things -------------------------------------------------------------------
 

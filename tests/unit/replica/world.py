@@ -105,6 +105,8 @@ class Cluster:
         self._queue: list[tuple[int, int, int, Replica, events.Event]] = []
         self._tickets = 0
         self._broken: set[frozenset[int]] = set()
+        self.effects_left: dict[int, int] = {}
+        """Effects that a validator still performs before it dies in the middle of a turn."""
         for index in range(self.genesis.committee.size) if indices is None else indices:
             assert index is not None
             self.start(index)
@@ -125,7 +127,8 @@ class Cluster:
 
     def stop(self, index: int) -> Disk:
         """Kill a validator; what is under way to it is lost."""
-        del self.replicas[index]
+        self.replicas.pop(index, None)
+        self.effects_left.pop(index, None)
         for other in sorted(self.replicas):
             self.handle(other, events.PeerDisconnected(index))
         return self.disks[index]
@@ -157,6 +160,8 @@ class Cluster:
         self.handle(index, events.ItemsSubmitted(request, tuple(bundle.item_bytes for bundle in bundles)))
 
     def handle(self, index: int, event: events.Event) -> tuple[out.Effect, ...]:
+        if index not in self.replicas:
+            return ()
         effects = self.replicas[index].handle(event, at(self.now_ms))
         self._perform(index, event, effects)
         return effects
@@ -179,7 +184,7 @@ class Cluster:
                     self.handle(index, event)
             else:
                 self.handle(timer_index, events.TimerFired())
-                after = self.replicas[timer_index].get_timer()
+                after = self.replicas[timer_index].get_timer() if timer_index in self.replicas else None
                 assert after is None or after > self.now_ms, f"timer of {timer_index} stands still at {self.now_ms}"
 
     @property
@@ -194,6 +199,8 @@ class Cluster:
     def _perform(self, index: int, event: events.Event | None, effects: tuple[out.Effect, ...]) -> None:
         self.turns.append(Turn(index, self.now_ms, event, effects))
         for effect in effects:
+            if not self._survives(index):
+                return
             self.disks[index].write(effect)
             match effect:
                 case out.Send(peer, message):
@@ -212,6 +219,16 @@ class Cluster:
                     for other in sorted(self.replicas):
                         if other != index:
                             self._post(other, HOP_MS, events.ItemsGossiped(items))
+
+    def _survives(self, index: int) -> bool:
+        left = self.effects_left.get(index)
+        if left is None or index not in self.replicas:
+            return index in self.replicas
+        if left == 0:
+            del self.effects_left[index], self.replicas[index]
+            return False
+        self.effects_left[index] = left - 1
+        return True
 
     def _carry(self, source: int, targets: Iterable[int], message: Message) -> None:
         for target in targets:
