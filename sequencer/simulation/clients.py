@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 START_US = 500 * MILLISECOND
 STOP_US = 48 * SECOND
 """Nothing new is submitted after this, so that everything can become final."""
-INTERVAL_US = 350 * MILLISECOND
+INTERVAL_US = 1_000 * MILLISECOND
 """Mean time between submissions."""
+GROUP_MAX = 5
+"""Items that a client hands in at once, at most."""
 RETRY_US = 3 * SECOND
 TWICE_SHARE = 0.15
 """Share of submissions that go to two validators at once."""
@@ -84,6 +86,13 @@ class Clients:
     def _submit_next(self) -> None:
         if self._scheduler.now_us > STOP_US:
             return
+        items = tuple(self._make_item() for _ in range(self._rng.randint(1, GROUP_MAX)))
+        self._submit(items)
+        if self._rng.random() < TWICE_SHARE:
+            self._submit(items)
+        self._scheduler.call_after(int(self._rng.expovariate(1.0) * INTERVAL_US) + 1, self._submit_next)
+
+    def _make_item(self) -> bytes:
         item = self.workload.make_item(max(self._ledger.log, default=0))
         checked = self._check(item)
         if isinstance(checked, SignedBundle):
@@ -91,10 +100,7 @@ class Clients:
             self._markers.setdefault(_find_marker(checked.bundle), set()).add(checked.id)
             if self._is_lasting(checked.bundle):
                 self._waiting[checked.id] = (checked.bundle, item)
-        self._submit(item)
-        if self._rng.random() < TWICE_SHARE:
-            self._submit(item)
-        self._scheduler.call_after(int(self._rng.expovariate(1.0) * INTERVAL_US) + 1, self._submit_next)
+        return item
 
     def _is_lasting(self, bundle: Bundle) -> bool:
         """Tell whether nothing but its sequence can keep the bundle from being admitted."""
@@ -109,12 +115,12 @@ class Clients:
             if bundle.sequence >= self._get_next_sequence(bundle)
         }
         for _, item in self._waiting.values():
-            self._submit(item)
+            self._submit((item,))
         self._scheduler.call_after(RETRY_US, self._retry)
 
-    def _submit(self, item: bytes) -> None:
+    def _submit(self, items: tuple[bytes, ...]) -> None:
         self._request += 1
-        self._nodes[self._rng.randrange(len(self._nodes))].submit(self._request, (item,))
+        self._nodes[self._rng.randrange(len(self._nodes))].submit(self._request, items)
 
 
 def _find_marker(bundle: Bundle) -> str:
