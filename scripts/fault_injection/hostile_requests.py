@@ -58,7 +58,8 @@ def attack(report: Report) -> None:
         for name, bad in {**make_unreadable(), **make_calls(), **make_transactions(wallet)}.items():
             answer = send(cluster.get_url("val0"), bad)
             report.claim(
-                answer == (bad.status, bad.code, bad.where), f"{name}: HTTP {answer[0]}, {answer[1]} {answer[2]}"
+                answer == (bad.status, bad.code, bad.where),
+                f"{name}: HTTP {answer[0]}, {answer[1]} {answer[2]}".rstrip(),
             )
         height = cluster.get_height("val0") + LATER_HEIGHTS
         wait_until(lambda: cluster.get_height("val0") >= height, FINAL_SECONDS_MAX, "later heights")

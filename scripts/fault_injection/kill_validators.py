@@ -18,7 +18,7 @@ from functools import partial
 from scripts.fault_injection.background import BackgroundLoad
 from scripts.fault_injection.cluster import Cluster, wait_until
 from scripts.fault_injection.report import Report, run
-from scripts.fault_injection.vote_logs import Said, Testimony, find_contradictions, is_signed
+from scripts.fault_injection.vote_logs import Said, Transcript, find_contradictions, is_signed
 from scripts.fault_injection.wallet import Wallet
 from sequencer.types.records import RecordKind
 
@@ -42,13 +42,13 @@ def kill(report: Report, rounds: int) -> None:
     """Hurt one devnet in every way, then read all that was said."""
     with Cluster() as cluster:
         wallet = Wallet(cluster)
-        testimony = Testimony(wallet.genesis)
+        transcript = Transcript(wallet.genesis)
         for name in cluster.names:
             restart_one(cluster, name)
-        kill_one_by_one(cluster, wallet, report, rounds, testimony)
-        kill_all(cluster, wallet, report, testimony)
-        kill_two(cluster, wallet, report, testimony)
-        check_votes(cluster, report, testimony)
+        kill_one_by_one(cluster, wallet, report, rounds, transcript)
+        kill_all(cluster, wallet, report, transcript)
+        kill_two(cluster, wallet, report, transcript)
+        check_votes(cluster, report, transcript)
         delete_vote_log(cluster, report)
         open_twice(cluster, report)
     report.claim(cluster.exit_status == 0, f"the devnet ended with status {cluster.exit_status}")
@@ -63,19 +63,19 @@ def restart_one(cluster: Cluster, victim: str) -> float:
     return wait_until(partial(cluster.is_in_step, victim, others), BACK_SECONDS_MAX, f"{victim} in step")
 
 
-def collect_logs(cluster: Cluster, testimony: Testimony) -> None:
+def collect_logs(cluster: Cluster, transcript: Transcript) -> None:
     """Take down what all logs hold now; old segments are removed later."""
     for name in cluster.names:
-        testimony.add_log(name, cluster.get_home(name))
+        transcript.add_log(name, cluster.get_home(name))
 
 
-def kill_one_by_one(cluster: Cluster, wallet: Wallet, report: Report, rounds: int, testimony: Testimony) -> None:
+def kill_one_by_one(cluster: Cluster, wallet: Wallet, report: Report, rounds: int, transcript: Transcript) -> None:
     """Kill each validator in turn while transfers go in, and wait until it is back in step."""
     seconds: list[float] = []
     with BackgroundLoad(cluster, wallet) as load:
         for number in range(rounds):
             victim = cluster.names[number % len(cluster.names)]
-            collect_logs(cluster, testimony)
+            collect_logs(cluster, transcript)
             try:
                 seconds.append(restart_one(cluster, victim))
             except TimeoutError:
@@ -96,7 +96,7 @@ def check_acknowledged(cluster: Cluster, wallet: Wallet, report: Report) -> None
     report.claim(not pending, f"{len(ids) - len(pending)} of {len(ids)} acknowledged transfers are final")
 
 
-def kill_all(cluster: Cluster, wallet: Wallet, report: Report, testimony: Testimony) -> None:
+def kill_all(cluster: Cluster, wallet: Wallet, report: Report, transcript: Transcript) -> None:
     """Kill everybody at once, start everybody again: the same commitments, nothing acknowledged lost."""
     with BackgroundLoad(cluster, wallet):
         time.sleep(2)
@@ -104,7 +104,7 @@ def kill_all(cluster: Cluster, wallet: Wallet, report: Report, testimony: Testim
         before = {name: cluster.get_commitment(name, height) for name in cluster.names}
         for name in cluster.names:
             cluster.kill(name)
-    collect_logs(cluster, testimony)
+    collect_logs(cluster, transcript)
     for name in cluster.names:
         cluster.restart(name)
     for name in cluster.names:
@@ -118,12 +118,12 @@ def kill_all(cluster: Cluster, wallet: Wallet, report: Report, testimony: Testim
     check_acknowledged(cluster, wallet, report)
 
 
-def kill_two(cluster: Cluster, wallet: Wallet, report: Report, testimony: Testimony) -> None:
+def kill_two(cluster: Cluster, wallet: Wallet, report: Report, transcript: Transcript) -> None:
     """Kill two of four: nothing new becomes final; started again, what was pending does."""
     living, dead = cluster.names[:2], cluster.names[2:]
     for name in dead:
         cluster.kill(name)
-    collect_logs(cluster, testimony)
+    collect_logs(cluster, transcript)
     time.sleep(2)
     height = cluster.get_height(living[0])
     items = [wallet.sign_transfer() for _ in range(10)]
@@ -140,22 +140,22 @@ def kill_two(cluster: Cluster, wallet: Wallet, report: Report, testimony: Testim
     report.claim(True, f"both started again: what was pending became final after {seconds:.1f} s")
 
 
-def check_votes(cluster: Cluster, report: Report, testimony: Testimony) -> None:
+def check_votes(cluster: Cluster, report: Report, transcript: Transcript) -> None:
     """What was logged and what was heard contradict nothing, over all lives; the control is found."""
-    collect_logs(cluster, testimony)
+    collect_logs(cluster, transcript)
     for name in cluster.names:
-        testimony.add_wire(cluster.get_home(name))
-    contradictions = testimony.find_contradictions()
-    counts = f"{len(testimony.logged)} records of vote logs, {len(testimony.heard)} statements heard on the wire"
-    report.claim(not contradictions and bool(testimony.heard), f"{counts}: {len(contradictions)} contradictions")
+        transcript.add_wire(cluster.get_home(name))
+    contradictions = transcript.find_contradictions()
+    counts = f"{len(transcript.logged)} records of vote logs, {len(transcript.heard)} statements heard on the wire"
+    report.claim(not contradictions and bool(transcript.heard), f"{counts}: {len(contradictions)} contradictions")
     for text in contradictions[:5]:
         report.note(text)
-    unsigned = testimony.find_unsigned()
+    unsigned = transcript.find_unsigned()
     report.claim(not unsigned, f"every statement heard bears its validator's signature ({len(unsigned)} do not)")
-    heard, signature = next((s, mark) for s, mark in testimony.heard.items() if s.kind is RecordKind.NOTARIZE)
+    heard, signature = next((s, mark) for s, mark in transcript.heard.items() if s.kind is RecordKind.NOTARIZE)
     forged = Said(heard.validator, heard.kind, heard.number, "00" * 32)
-    is_found = bool(find_contradictions({*testimony.logged, forged}))
-    report.claim(is_found and not is_signed(forged, signature, testimony.genesis), "control: a forged vote is found")
+    is_found = bool(find_contradictions({*transcript.logged, forged}))
+    report.claim(is_found and not is_signed(forged, signature, transcript.genesis), "control: a forged vote is found")
 
 
 def delete_vote_log(cluster: Cluster, report: Report) -> None:

@@ -18,6 +18,10 @@ from collections.abc import Callable, Sequence
 CANNOT_RUN = 2
 
 
+class CannotRun(Exception):
+    """Something that a script needs is not there."""
+
+
 class Report:
     """The claims of one script."""
 
@@ -55,7 +59,10 @@ def run(question: str, body: Callable[[Report], None], *, tools: Sequence[str] =
     report = Report(question)
     try:
         body(report)
-    except (OSError, RuntimeError) as error:
+    except CannotRun as missing:
+        print(f"cannot run: {missing}", file=sys.stderr)
+        return CANNOT_RUN
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         report.claim(False, f"ended early: {type(error).__name__}: {error}")
     return report.end()
 

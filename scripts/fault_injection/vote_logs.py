@@ -81,7 +81,7 @@ def is_signed(said: Said, signature: str, genesis: Genesis) -> bool:
     return verify_ed25519(genesis.validators[index].public_key, message, bytes.fromhex(signature))
 
 
-class Testimony:
+class Transcript:
     """All that was ever said, taken down over all lives of the validators, for segments and files go with time."""
 
     def __init__(self, genesis: Genesis) -> None:

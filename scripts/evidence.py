@@ -1,0 +1,90 @@
+"""Run every script that shows what a real network promises, and keep its raw output under specs/evidence.
+
+    python -m scripts.evidence [--skip-pytest] [NAME …]
+
+Runs one after the other, in less than 20 minutes. Wants a quiet machine, root, nft and strace.
+Exit status: 0 all held, 1 a promise was broken, 2 a script could not run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "specs" / "evidence"
+SECONDS_MAX = {
+    "fresh_clone": 900,
+    "block_p2p_ports": 120,
+    "check_load": 180,
+    "send_to_all": 120,
+    "prove_state": 90,
+    "verify_receipts": 120,
+    "kill_validators": 480,
+    "count_syncs": 180,
+    "lane_off": 120,
+    "hostile_requests": 90,
+    "slow_connections": 90,
+}
+"""Name of the script → seconds after which it is killed; in the order of running."""
+LINES_MAX = 60
+"""What a reader looks through."""
+VERDICTS = {0: "held", 1: "BROKEN", 2: "could not run"}
+
+
+def main() -> int:
+    """Run the named scripts, or all of them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(SECONDS_MAX)}; default: all")
+    parser.add_argument("--skip-pytest", action="store_true", help="leave the tests out of the fresh clone")
+    options = parser.parse_args()
+    unknown = sorted(set(options.names) - set(SECONDS_MAX))
+    if unknown:
+        parser.error(f"there is no script {', '.join(unknown)}")
+    FOLDER.mkdir(exist_ok=True)
+    statuses = []
+    for name in options.names or SECONDS_MAX:
+        started = time.monotonic()
+        status, text = run(name, ["--skip-pytest"] if name == "fresh_clone" and options.skip_pytest else [])
+        keep(name, status, text)
+        statuses.append(status)
+        print(f"{VERDICTS.get(status, f'exit {status}'):<14}{name:<20}{time.monotonic() - started:>5.0f} s", flush=True)
+    return decide(statuses)
+
+
+def run(name: str, arguments: list[str]) -> tuple[int, str]:
+    """Return exit status and everything that the script printed."""
+    command = [sys.executable, "-m", f"scripts.fault_injection.{name}", *arguments]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        text, _ = process.communicate(timeout=SECONDS_MAX[name])
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        text, _ = process.communicate()
+        return 1, f"{text}# killed after {SECONDS_MAX[name]} s\n"
+    return process.returncode, text
+
+
+def keep(name: str, status: int, text: str) -> None:
+    """Write the output, without the place of this working tree; what is too long keeps its two ends."""
+    lines = text.replace(str(ROOT), ".").splitlines()
+    if len(lines) > LINES_MAX:
+        half = LINES_MAX // 2
+        lines = [*lines[:half], f"… {len(lines) - 2 * half} lines left out …", *lines[-half:]]
+    (FOLDER / f"{name}.txt").write_text("\n".join([*(line.rstrip() for line in lines), f"# exit status {status}", ""]))
+
+
+def decide(statuses: list[int]) -> int:
+    """Return 1 if any promise was broken, else 2 if any script could not run, else 0."""
+    if any(status not in (0, 2) for status in statuses):
+        return 1
+    return 2 if 2 in statuses else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
