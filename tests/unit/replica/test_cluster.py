@@ -9,6 +9,7 @@ import pytest
 from sequencer.types import effects as out
 from sequencer.types.messages import Message
 from sequencer.types.outcome import Status
+from sequencer.types.parameters import Parameters
 from sequencer.types.records import RecordKind
 from sequencer.types.vote import Certificate, Proposal, VoteKind
 from tests.unit.core_world import make_genesis
@@ -148,6 +149,24 @@ def test_R2_validator_that_was_away_catches_up() -> None:
     cluster.run(cluster.now_ms + 8_000, lambda: cluster.heights[3] >= cluster.heights[0])
     assert cluster.heights[3] >= cluster.heights[0]
     assert_prefixes(cluster)
+
+
+def test_R2_restart_from_a_snapshot_goes_on_with_the_same_commitments() -> None:
+    """Blocks below the snapshot need not be executed again, nor be there."""
+    cluster = Cluster(make_genesis(parameters=Parameters(snapshot_interval_heights=5)))
+    for number in range(8):
+        cluster.submit(number % 4, make_bundle(cluster.genesis, number // 4, number % 4), request=number + 1)
+        cluster.run(cluster.now_ms + 400)
+    saved = cluster.find(1, out.SaveSnapshot)[-1]
+    above = [block for block in cluster.disks[1].blocks if block.header.height > saved.header.height]
+    cluster.restart(1, snapshot=saved.snapshot, snapshot_header=saved.header, blocks=above)
+    height = max(cluster.heights)
+    cluster.run(cluster.now_ms + 8_000, lambda: min(cluster.heights) > height + 2)
+    commitments = [
+        {e.block.header.height: e.block.commitment for e in cluster.find(i, out.StoreExecution)} for i in (0, 1)
+    ]
+    assert min(cluster.heights) > height + 2
+    assert all(commitments[0][h] == commitments[1][h] for h in commitments[0].keys() & commitments[1].keys())
 
 
 def test_D1_observer_follows_and_signs_nothing() -> None:
