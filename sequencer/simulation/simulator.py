@@ -35,7 +35,7 @@ from sequencer.types.item import CheckedItem, check_item
 
 PROGRESS_US = 10 * SECOND
 """Time after the healing within which progress is demanded."""
-EVENT_COUNT_MAX = 3_000_000
+EVENT_COUNT_MAX = 400_000
 """A run with more events than this is stuck in a loop."""
 WALL_OFFSET_MS_MAX = 100
 """Wall clocks of the nodes differ by at most this from true time."""
