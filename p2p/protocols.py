@@ -59,6 +59,12 @@ EVENTS_MAX: Final = 1024
 """Events that wait for the owner; then delivery waits, and with it the peers' credit."""
 
 
+PACE_BURST_SECONDS: Final = 4.0
+"""A session that was quiet may go this far ahead of its pace."""
+CONTROL_RECORDS_MAX: Final = 4096
+"""Heartbeats and acknowledgements that a peer may send between two of our beats; an honest one sends a few."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChannelLimits:
     """What one channel carries and what happens when its queue is full."""
@@ -71,12 +77,16 @@ class ChannelLimits:
     """Bytes that may wait for the writer of one peer."""
     is_closed_when_full: bool
     """Full queue: close the connection (True), or refuse the message and count it (False)."""
+    messages_per_second: int
+    """Pace at which one peer's messages are taken; faster ones wait."""
+    bytes_per_second: int
+    """The same by size; a message costs its share of both."""
 
 
 LIMITS: Final[dict[ChannelName, ChannelLimits]] = {
-    "votes": ChannelLimits("votes", 1 << 20, 4 << 20, True),
-    "data": ChannelLimits("data", 4 << 20, 16 << 20, False),
-    "open": ChannelLimits("follow", 4 << 20, 8 << 20, False),
+    "votes": ChannelLimits("votes", 1 << 20, 4 << 20, True, 500, 1 << 20),
+    "data": ChannelLimits("data", 4 << 20, 16 << 20, False, 500, 16 << 20),
+    "open": ChannelLimits("follow", 4 << 20, 8 << 20, False, 20, 16 << 20),
 }
 """The one table of channel limits."""
 

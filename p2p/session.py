@@ -2,7 +2,7 @@
 
 Promises: one task writes and coalesces, one always reads; a peer that says nothing for the time
 of silence, oversteps a limit, or trickles a message is closed. What arrived waits in the inbox,
-bounded by the credit that the peer has.
+bounded by the credit that the peer has, and is taken at the pace of the channel.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from p2p.credit import ReceiveCredit
 from p2p.errors import ProtocolViolation
 from p2p.framing import HEADER_BYTES, MessageAssembler, RecordKind, RecordReader, decode_acknowledgement
 from p2p.outgoing import OutgoingQueue
-from p2p.protocols import LIMITS, PARTIAL_MESSAGE_SECONDS, ChannelName
+from p2p.pace import Pace
+from p2p.protocols import CONTROL_RECORDS_MAX, LIMITS, PARTIAL_MESSAGE_SECONDS, ChannelName
 
 STREAM_SECONDS: Final = 10.0
 """Time from the connection to both streams being open."""
@@ -58,10 +59,12 @@ class Session:
         self._records = RecordReader()
         self._assembler = MessageAssembler(self._limits.message_bytes_max)
         self._credit = ReceiveCredit()
+        self._pace = Pace(self._limits.messages_per_second, self._limits.bytes_per_second)
         self._inbox: deque[tuple[bytes, int]] = deque()
         self._arrived = trio.Event()
         self._is_heard = True
         self._message_count = 0
+        self._control_count = 0
 
     def send(self, payload: bytes) -> bool:
         """Queue a message; False when the queue is full or the session is not usable."""
@@ -76,11 +79,16 @@ class Session:
         return True
 
     async def receive(self) -> tuple[bytes, int]:
-        """Wait for the next message; the number goes to `release` once the message is taken."""
+        """Wait for the next message and its time; the number goes to `release` once the message is taken."""
         while not self._inbox:
             self._arrived = trio.Event()
             await self._arrived.wait()
-        return self._inbox.popleft()
+        message, count = self._inbox.popleft()
+        delay = self._pace.take(len(message), trio.current_time())
+        if delay:
+            self._counters[f"{self.channel}_paced"] += 1
+            await trio.sleep(delay)
+        return message, count
 
     def release(self, count: int) -> None:
         """Give the peer back the credit of a message that was taken."""
@@ -141,11 +149,15 @@ class Session:
                 self._on_record(kind, body)
 
     def _on_record(self, kind: RecordKind, body: bytes) -> None:
+        if kind in (RecordKind.PIECE, RecordKind.LAST):
+            self._on_message_record(kind, body)
+            return
+        self._control_count += 1
+        if self._control_count > CONTROL_RECORDS_MAX:
+            raise ProtocolViolation(f"control: more than {CONTROL_RECORDS_MAX} records between two beats")
         if kind is RecordKind.ACKNOWLEDGE:
             self._outgoing.credit.on_acknowledged(decode_acknowledgement(body))
             self._work.set()
-        elif kind is not RecordKind.HEARTBEAT:
-            self._on_message_record(kind, body)
 
     def _on_message_record(self, kind: RecordKind, body: bytes) -> None:
         count = HEADER_BYTES + len(body)
@@ -171,6 +183,7 @@ class Session:
             await trio.sleep(heartbeat)
             silent = 0 if self._is_heard else silent + 1
             self._is_heard = False
+            self._control_count = 0
             is_partial = self._records.is_partial or self._assembler.is_partial
             trickling = trickling + 1 if is_partial and self._message_count == count else 0
             count = self._message_count

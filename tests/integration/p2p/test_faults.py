@@ -183,6 +183,18 @@ async def test_flood_closes_the_connection_at_the_bound(kind: RecordKind) -> Non
     assert sent < LIMITS["votes"].message_bytes_max + 32 * CREDIT_BYTES
 
 
+async def test_flood_of_heartbeats_is_cut_off() -> None:
+    """They take no credit, so they are counted: a peer cannot keep the reader busy with them."""
+
+    async def flood(connection: Connection, stream: Stream) -> None:
+        beats = encode_record(RecordKind.HEARTBEAT) * 1_000
+        with contextlib.suppress(ConnectionLost):
+            while True:
+                await stream.write(beats)
+
+    assert (await meet_raw_peer(flood)).count("votes_violation") == 1
+
+
 async def test_message_that_trickles_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """A peer that beats but never ends its message is closed (slow loris)."""
     monkeypatch.setattr(session, "PARTIAL_MESSAGE_SECONDS", 0.5)
