@@ -71,6 +71,7 @@ class BlockStore:
         self._top_height = 0
         self.index = self._open_index()
         self._index_rest()
+        self._remove_leftovers()
 
     def _open_index(self) -> Index:
         try:
@@ -108,6 +109,14 @@ class BlockStore:
                 if number == self._writer.number:
                     self._writer.truncate(good_bytes)
             self._index_frames(number, frames, good_bytes)
+
+    def _remove_leftovers(self) -> None:
+        """Remove segments that the index has forgotten: a crash came between forgetting and removing."""
+        known = set(self.index.get_segment_numbers())
+        for number in self.get_segment_numbers():
+            if number < self._writer.number and number not in known:
+                self.counters["segments_leftover"] += 1
+                self._writer.remove(number)
 
     def _index_frames(self, number: int, frames: list[Frame], good_bytes: int) -> None:
         self.index.begin()

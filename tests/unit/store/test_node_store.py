@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -340,6 +342,22 @@ def test_index_that_forgot_a_pruning_is_rebuilt(tmp_path: Path) -> None:
 
     assert store.get_statistics().counters == {"index_unpruned": 1}
     assert [block.header.height for block in store.load().blocks] == list(range(11, 21))
+
+
+def test_segment_whose_removal_a_crash_prevented_goes_at_the_next_start(tmp_path: Path) -> None:
+    """The index forgets a segment before the file goes; a kill between the two must not keep the file for ever."""
+    home, chain = make_home(tmp_path), Chain()
+    store = open_store(home, segment_bytes_max=2_000)
+    chain.grow(20)
+    perform_chain(store, chain)
+    store.close()
+    with closing(sqlite3.connect(home / "index.sqlite")) as index, index:
+        index.execute("DELETE FROM segments WHERE number = 1")
+
+    store = open_store(home, segment_bytes_max=2_000)
+
+    assert not get_segment_path(home / "blocks", 1).exists()
+    assert store.get_statistics().counters == {"segments_leftover": 1}
 
 
 def test_pruning_keeps_the_blocks_that_a_restart_needs(tmp_path: Path) -> None:
