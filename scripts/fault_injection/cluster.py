@@ -130,6 +130,17 @@ class Cluster:
             first = answer["next"]
         return blocks
 
+    def describe(self, name: str) -> str:
+        """Say how the validator stands, or how its log ends, for people."""
+        if self.is_answering(name):
+            status = self.call(name, "seq_status")
+            return f"{name}: " + ", ".join(
+                f"{key} {status[key]}" for key in ("role", "view", "height", "peers", "alarm")
+            )
+        log = self.folder / f"{name}-restarted.log"
+        lines = log.read_text(errors="replace").strip().splitlines()[-3:] if log.exists() else []
+        return f"{name} does not answer: {' | '.join(lines)}"
+
     # --- hurting ------------------------------------------------------------------------
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
