@@ -65,6 +65,8 @@ def get_text(error: BaseException) -> str:
     """Return what a person reads instead of a traceback; one line, but for a failed child's log."""
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
     return str(error).strip() or type(error).__name__
 
 

@@ -8,6 +8,7 @@ decide_within (0), deps, a leg's conditions and access.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ from sequencer.sdk.transport import Endpoint
 from sequencer.types.genesis import Genesis
 from sequencer.types.item import SignedBundle
 
+ADDRESS = re.compile(r"0x[0-9a-f]{64}")
+
 
 @dataclass(slots=True)
 class Desk:
@@ -38,8 +41,10 @@ class Desk:
         """Return `0x…` for a name or an address; raises `CommandError` for an unknown name."""
         if isinstance(text, str) and text in self.accounts:
             return to_hex(self.accounts[text].address)
-        if isinstance(text, str) and text.startswith("0x"):
+        if isinstance(text, str) and ADDRESS.fullmatch(text):
             return text
+        if isinstance(text, str) and text.startswith("0x"):
+            raise CommandError(f"{text!r} is no address: 0x and 64 lower-case hex digits", "usage")
         known = ", ".join(self.accounts) or "none"
         raise CommandError(f"{text!r} is no 0x… address and no account known here ({known})", "usage")
 

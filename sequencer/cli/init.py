@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,9 +55,18 @@ def run(options: argparse.Namespace) -> int:
 
 def parse_seats(text: str) -> tuple[Seat, ...]:
     """Read `a=10.0.0.1:21000,b=…`; raises `CommandError` naming the wrong part."""
+    from sequencer.cli.cluster.directory import ACCOUNT_FOLDER
+
     seats = tuple(_parse_seat(part) for part in text.split(","))
     if len({seat.name for seat in seats}) != len(seats):
         raise CommandError("--validators: names must be distinct", "usage")
+    if any(seat.name == ACCOUNT_FOLDER for seat in seats):
+        raise CommandError(f"--validators: {ACCOUNT_FOLDER!r} is the folder of the keys, choose another name", "usage")
+    for left, right in combinations(seats, 2):
+        if left.host == right.host and abs(left.ports[0] - right.ports[0]) < PORTS_PER_VALIDATOR:
+            raise CommandError(
+                f"--validators: {left.name} and {right.name} share ports; each takes PORT..PORT+3 of its host", "usage"
+            )
     return seats
 
 

@@ -12,9 +12,10 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
+from typing import NoReturn
 
 from sequencer import __version__
-from sequencer.cli.command import ExitStatus, find_cause, get_reason, get_status, get_text
+from sequencer.cli.command import CommandError, ExitStatus, find_cause, get_reason, get_status, get_text
 from sequencer.cli.output import print_json, print_text
 
 COMMANDS = {
@@ -60,9 +61,17 @@ def load_command(name: str | None) -> ModuleType:
     return import_module(f"sequencer.cli.{name}")
 
 
+class LineParser(argparse.ArgumentParser):
+    """A parser whose complaint is one line, as of every other error."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise `CommandError`."""
+        raise CommandError(f"{message} (see `{self.prog} --help`)", "usage")
+
+
 def build_parser(command: str | None, module: ModuleType | None) -> argparse.ArgumentParser:
     """Return the parser; only the command that is asked for has its options."""
-    parser = argparse.ArgumentParser(
+    parser = LineParser(
         "sequencer", description="A shared sequencer: bundles take effect on all their rollups or on none."
     )
     parser.add_argument("--version", action="version", version=__version__)

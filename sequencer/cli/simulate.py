@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sequencer.simulation.options import SimulationOptions
     from sequencer.simulation.simulator import SeedResult
 
+VALIDATORS_DEFAULT = 4
 FAILURES_SHOWN_MAX = 3
 """Failed seeds that are told in full."""
 
@@ -24,7 +25,7 @@ FAILURES_SHOWN_MAX = 3
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument("--seeds", metavar="A:B", default="0:20", help="seeds A..B-1 (default 0:20)")
-    parser.add_argument("--validators", metavar="N", type=int, default=4, help="size of the committee (default 4)")
+    parser.add_argument("--validators", metavar="N", type=int, help="size of the committee (default 4)")
     parser.add_argument("--powers", metavar="P,P,…", default="", help="voting power of each validator (default 1 each)")
     parser.add_argument("--faults", metavar="all|none|LIST", default="all", help="fault kinds that seeds may suffer")
     parser.add_argument("--workers", metavar="N", type=int, default=1, help="processes (default 1)")
@@ -38,9 +39,13 @@ def run(arguments: argparse.Namespace) -> int:
 
     first, end = parse_seeds(arguments.seeds)
     powers = tuple(_parse_integer(power, "--powers") for power in arguments.powers.split(",") if power)
-    options = SimulationOptions(len(powers) or arguments.validators, powers, parse_faults(arguments.faults))
+    size = VALIDATORS_DEFAULT if arguments.validators is None else arguments.validators
+    size = len(powers) if powers and arguments.validators is None else size
+    options = SimulationOptions(size, powers, parse_faults(arguments.faults))
     options.verify()
-    result = simulate(Campaign(first, end, options, max(1, arguments.workers)), _Progress(options).on_seed)
+    if arguments.workers < 1:
+        raise CommandError(f"--workers must be at least 1, is {arguments.workers}", "usage")
+    result = simulate(Campaign(first, end, options, arguments.workers), _Progress(options).on_seed)
     for failure in result.failures[:FAILURES_SHOWN_MAX]:
         for line in format_failure(failure, options):
             print_text(line)

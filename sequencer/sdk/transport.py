@@ -19,6 +19,22 @@ CONNECTIONS_MAX = 16
 """Connections to one endpoint."""
 
 
+class _Body(httpx.AsyncByteStream):
+    """Gives a body in one piece; httpx' own generator complains when a cancelled request leaves it half-way."""
+
+    def __init__(self, data: bytes) -> None:
+        self._chunks = iter((data,))
+
+    def __aiter__(self) -> _Body:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return next(self._chunks)
+        except StopIteration:
+            raise StopAsyncIteration from None
+
+
 class Endpoint:
     """One node's RPC; calls may run at the same time."""
 
@@ -51,10 +67,13 @@ class Endpoint:
         self._next_id += 1
         request = {"jsonrpc": "2.0", "id": self._next_id, "method": method, "params": parameters}
         try:
-            answer = await self._http.post(self.url, content=json.dumps(request, separators=(",", ":")))
+            body = json.dumps(request, separators=(",", ":")).encode()
+            http_request = self._http.build_request("POST", self.url, content=body)
+            http_request.stream = _Body(body)
+            answer = await self._http.send(http_request)
             value = json.loads(answer.content)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError) as error:
-            raise UnreachableError(f"{self.url}: {error or type(error).__name__}") from None
+            raise UnreachableError(f"{self.url}: {str(error) or type(error).__name__}") from None
         if not isinstance(value, dict):
             raise UnreachableError(f"{self.url}: the answer is not JSON-RPC")
         if "result" in value and value.get("id") == request["id"]:

@@ -11,7 +11,10 @@ from sequencer.sdk.finality import FinalBlock
 from sequencer.types.outcome import Status
 
 RESEND_SECONDS = 3.0
-"""What is not final so long after it was sent goes to the next end, the same bytes."""
+"""What is not final so long after it was sent, and rests with no end that answers, goes to the next one.
+
+What a living end holds is not sent again: a crowded network would only be crowded more.
+"""
 SENDINGS_MAX = 4
 """Times that one transaction is sent; then only waited for."""
 
@@ -27,7 +30,9 @@ class Flight:
     """Of the run's clock, in seconds; the last time."""
     sendings: int = 0
     is_taken: bool = False
-    """Whether an end has taken it in; then it may still become final, however long it takes."""
+    """Whether an end has ever taken it in; then it may still become final, however long it takes."""
+    is_with_end: bool = False
+    """Whether the end that it was sent to last holds it."""
     refusal: str = ""
     """Reason of the newest refusal; empty if none."""
     status: Status | None = None
@@ -46,6 +51,8 @@ class Flights:
     _open: dict[bytes, Flight] = field(default_factory=dict)
     """Those that are not final yet."""
     _ordered: set[bytes] = field(default_factory=set)
+    _silent_ends: set[int] = field(default_factory=set)
+    """Ends that did not answer the last time they were asked."""
 
     def add(self, shipment: Shipment) -> Flight:
         """Count a new transaction as sent."""
@@ -58,16 +65,25 @@ class Flights:
         """Note that it leaves now."""
         flight.sent_at = now
         flight.sendings += 1
+        flight.is_with_end = False
 
     def on_refused(self, flight: Flight, reason: str) -> None:
         """Note why an end did not take it; what was sent before and is there already counts as taken."""
         is_there = reason == "DUPLICATE" or (reason == "SEQUENCE_USED" and flight.sendings > 1)
-        flight.is_taken |= is_there
+        if is_there:
+            self.on_taken(flight)
         flight.refusal = "" if is_there else reason
 
     def on_taken(self, flight: Flight) -> None:
-        """Note that an end holds it."""
-        flight.is_taken = True
+        """Note that its end holds it."""
+        flight.is_taken = flight.is_with_end = True
+
+    def on_end(self, end: int, *, is_answering: bool) -> None:
+        """Note whether an end answers."""
+        if is_answering:
+            self._silent_ends.discard(end)
+        else:
+            self._silent_ends.add(end)
 
     def on_final_block(self, block: FinalBlock, now: float) -> None:
         """Count the transactions of this run that the block makes final, and copies of them."""
@@ -102,7 +118,9 @@ class Flights:
         overdue = [
             flight
             for flight in self._open.values()
-            if 0 < flight.sendings < SENDINGS_MAX and now - flight.sent_at > RESEND_SECONDS
+            if 0 < flight.sendings < SENDINGS_MAX
+            and now - flight.sent_at > RESEND_SECONDS
+            and not (flight.is_with_end and flight.end not in self._silent_ends)
         ]
         for flight in overdue:
             flight.end = (flight.end + 1) % self.ends

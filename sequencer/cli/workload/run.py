@@ -21,6 +21,8 @@ from sequencer.types.outcome import Status
 
 TICK_SECONDS = 0.01
 """How often the sender looks what is due."""
+PROBE_SECONDS = 1.0
+"""How often an end is asked whether it answers."""
 SENDERS_PER_END = 3
 """Submissions to one end that are on their way at once."""
 TRANSACTIONS_PER_CALL_MAX = 100
@@ -88,9 +90,10 @@ class _Run:
         """Run until everything is final or refused, or stragglers took too long."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._follow)
-            for url, (_, receive) in zip(self._load.urls, self._queues, strict=True):
+            for end, (_, receive) in enumerate(self._queues):
+                nursery.start_soon(self._probe, end)
                 for _ in range(SENDERS_PER_END):
-                    nursery.start_soon(self._send, url, receive)
+                    nursery.start_soon(self._send, end, receive)
             await self._keep_schedule()
             with trio.move_on_after(STRAGGLER_SECONDS_MAX):
                 while not self._flights.is_settled:
@@ -128,8 +131,9 @@ class _Run:
         for flight in self._flights.take_overdue(self._now()):
             self._enqueue(flight)
 
-    async def _send(self, url: str, receive: trio.MemoryReceiveChannel[Flight]) -> None:
-        async with Client(url) as client:
+    async def _send(self, end: int, receive: trio.MemoryReceiveChannel[Flight]) -> None:
+        """Hand what waits for one end in, up to a call's worth at a time."""
+        async with Client(self._load.urls[end]) as client:
             async for flight in receive:
                 flights = [flight]
                 while len(flights) < TRANSACTIONS_PER_CALL_MAX:
@@ -150,6 +154,17 @@ class _Run:
                 self._flights.on_refused(flight, answer.reason)
             else:
                 self._flights.on_taken(flight)
+
+    async def _probe(self, end: int) -> None:
+        """Note once a second whether the end answers."""
+        async with Client(self._load.urls[end]) as client:
+            while True:
+                try:
+                    await client.get_status()
+                    self._flights.on_end(end, is_answering=True)
+                except (UnreachableError, AnswerError):
+                    self._flights.on_end(end, is_answering=False)
+                await trio.sleep(PROBE_SECONDS)
 
     async def _follow(self) -> None:
         """Note what is proven final; heights only grow, so new transactions are valid from here on."""

@@ -98,6 +98,18 @@ def test_what_is_not_final_in_time_goes_to_the_next_end(traffic: Traffic) -> Non
     assert flights.take_overdue(1_000.0) == []
 
 
+@pytest.mark.parametrize(("is_answering", "is_sent_again"), [(True, False), (False, True)])
+def test_what_an_end_holds_is_sent_again_only_if_that_end_is_silent(
+    traffic: Traffic, is_answering: bool, is_sent_again: bool
+) -> None:
+    """A slow network is not crowded with copies; a dead end is replaced."""
+    flights = Flights(ENDS)
+    flight = launch(flights, traffic, Kind.PLAIN)
+    flights.on_taken(flight)
+    flights.on_end(flight.end, is_answering=is_answering)
+    assert bool(flights.take_overdue(RESEND_SECONDS + 1)) is is_sent_again
+
+
 @pytest.mark.parametrize(
     ("reasons", "rejected"),
     [

@@ -54,11 +54,15 @@ def test_no_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None
     assert "usage: sequencer" in capsys.readouterr().err
 
 
-def test_unknown_command_is_a_usage_error() -> None:
-    """A word that is no command exits 2."""
-    with pytest.raises(SystemExit) as stopped:
-        command_line.main(["dance"])
-    assert stopped.value.code == 2
+@pytest.mark.parametrize(
+    "arguments",
+    [["dance"], ["--dance"], ["node"], ["status", "extra"], ["tx"], ["tx", "dance"], ["devnet", "--validators", "x"]],
+)
+def test_wrong_usage_is_one_line_and_status_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """What the parser refuses is told as every other error, without the usage before it."""
+    assert command_line.main(arguments) == 2
+    told = capsys.readouterr().err
+    assert (told.count("\n"), told.startswith("sequencer: ")) == (1, True)
 
 
 def make_failing_command(error: BaseException) -> ModuleType:
