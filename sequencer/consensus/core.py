@@ -478,7 +478,7 @@ class Consensus:
         """Show a peer that is stuck in an old view the way out of it. # F4"""
         certificate = find_way_out(self._records, view, self.finalized_view, self.finalization)
         retry_ms = ADVANCE_FACTOR * self._parameters.view_timeout_base_ms
-        if certificate is not None and self._forwarding.may_answer(peer, view, now.mono_ms, retry_ms):
+        if certificate is not None and self._forwarding.may_answer(peer, certificate.view, now.mono_ms, retry_ms):
             self._effects.append(Send(peer, certificate))
 
     @property

@@ -122,7 +122,13 @@ class OwnLane:
     # --- pushing ------------------------------------------------------------------------
 
     def on_connected(self, peer: ValidatorIndex, delivered: Position, held: Position, now_ms: int) -> None:
-        """A peer said HELLO: push again whatever it does not hold. # L2b"""
+        """A peer said HELLO: push again whatever it does not hold. # L2b
+
+        A second HELLO on one connection is no more than a HAVE: it must not cost a whole window.
+        """
+        if peer in self._receivers:
+            self.on_have(peer, delivered, held, now_ms)
+            return
         self._receivers[peer] = _Receiver(delivered, max(held, delivered), max(held, delivered), now_ms)
 
     def on_disconnected(self, peer: ValidatorIndex) -> None:

@@ -104,6 +104,17 @@ def test_F4_many_stale_votes_are_answered_once_in_the_retry_time() -> None:
     assert len(find_sent(node.take(), type(certify(Z, 1)))) == 1
 
 
+def test_F4_votes_of_many_finalized_views_get_one_answer() -> None:
+    """The same certificate leads out of all of them."""
+    node = make_follower()
+    node.core.on_certificate(certify(F, 200, FIRST.digest), at(1))
+    node.take()
+    peer = node.others[0]
+    for view in range(1, 100):
+        node.core.on_vote(peer, sign_vote(peer, Z, view, is_resend=True), at(2))
+    assert len(find_sent(node.take(), type(certify(Z, 1)))) == 1
+
+
 def test_F4_stale_votes_of_unknown_views_leave_nothing() -> None:
     """Asking about every old view creates no record of it."""
     node = make_follower()

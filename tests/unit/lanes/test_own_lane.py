@@ -166,6 +166,12 @@ def test_L2b_reconnected_peer_gets_the_lost_suffix_again() -> None:
     assert holder.hello(1).pushed(1) == [1, 2, 3]
 
 
+def test_L2b_repeated_hello_costs_no_second_push() -> None:
+    """A peer that greets again and again on one connection is no amplifier."""
+    holder = Holder().hello(1).build(10)
+    assert [holder.hello(1).pushed(1) for _ in range(5)] == [[]] * 5
+
+
 def test_L2_disconnected_peer_is_not_pushed_to() -> None:
     """Nothing is sent to whoever is not there, and no timer runs for it."""
     holder = Holder().hello(1).build()
