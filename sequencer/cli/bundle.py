@@ -14,12 +14,26 @@ from sequencer.cli.output import print_json, print_result
 from sequencer.cli.sending import add_wait, send_draft
 
 FILE_BYTES_MAX = 1 << 20
+EXAMPLE = """the least that FILE may hold (chain, sequence, window and so on are filled in):
+{"payer": "alice", "legs": [
+  {"rollup": "alpha", "signer": "alice",
+   "operations": [{"name": "transfer", "arguments": ["gold", {"account": "bob"}, "7"]}]},
+  {"rollup": "beta", "signer": "bob",
+   "conditions": [{"kind": "at_least", "key": "pool/gold-silver/gold", "low": "1"}],
+   "operations": [{"name": "transfer", "arguments": ["silver", {"account": "alice"}, "9"]}]}]}
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `bundle send` and `bundle why`."""
     actions = parser.add_subparsers(metavar="ACTION", required=True)
-    send = actions.add_parser("send", help="send a bundle", description="Send a bundle; names of devnet accounts sign.")
+    send = actions.add_parser(
+        "send",
+        help="send a bundle",
+        description="Send a bundle; names of devnet accounts sign.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     send.add_argument("file", type=Path, metavar="FILE", help="JSON; what is left out is filled in")
     send.add_argument("--key", action="append", default=[], metavar="FILE", help="key file of a signer, by its path")
     add_wait(send)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sequencer.cli.bundle import EXAMPLE
 from tests.integration.cli.conftest import Done, Shell
 
 TRANSFER = ("tx", "send", "--from", "alice", "--to", "bob", "--amount", "5")
@@ -134,6 +135,14 @@ async def test_no_node_at_the_address_exits_2(shell: Shell) -> None:
 async def test_bundle_from_a_file_commits(shell: Shell) -> None:
     """Names sign, and what is left out is filled in."""
     done = await send_bundle(shell, [])
+    assert (done.status, done.result["status"]) == (0, "committed")
+
+
+async def test_bundle_of_the_help_text_commits(shell: Shell) -> None:
+    """What the help shows works as it stands."""
+    path = shell.folder / "example.json"
+    path.write_text(EXAMPLE.partition("\n")[2])
+    done = await shell.ask("bundle", "send", str(path))
     assert (done.status, done.result["status"]) == (0, "committed")
 
 
