@@ -1,16 +1,25 @@
-"""Answer peers that catch up with stored blocks, one request per peer at a time. # R2"""
+"""Answer peers from the store: blocks by height, and batches that memory has let go of. # R2 L6
+
+One request per peer and kind at a time. A block that is larger than one answer travels without
+its batches; they are fetched by digest.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sequencer.types.block import FinalizedBlock
-from sequencer.types.effects import LoadBlocks, Send
-from sequencer.types.events import BlocksLoaded
-from sequencer.types.messages import MESSAGE_BYTES_MAX, Sync, SyncBlocks
+from sequencer.types.effects import LoadBatches, LoadBlocks, Send
+from sequencer.types.events import BatchesLoaded, BlocksLoaded
+from sequencer.types.messages import MESSAGE_BYTES_MAX, Batches, GetBatches, Sync, SyncBlocks
 from sequencer.types.primitives import Height, ValidatorIndex
 
 ANSWER_BYTES_MAX = MESSAGE_BYTES_MAX - (64 << 10)
 """Payload bytes of one answer, with room for headers and certificates."""
-_BLOCK_OVERHEAD_BYTES = 8 << 10
+_BLOCK_OVERHEAD_BYTES = 1 << 10
+_VALIDATOR_OVERHEAD_BYTES = 128
+"""At most what a header and a certificate need per validator: a tip, an index and a signature."""
+_BATCH_OVERHEAD_BYTES = 512
 
 
 class BlockServer:
@@ -19,6 +28,7 @@ class BlockServer:
     def __init__(self) -> None:
         self._next = 1
         self._open: dict[int, ValidatorIndex] = {}
+        self._fetches: dict[int, tuple[ValidatorIndex, ValidatorIndex]] = {}
         self.requests_refused = 0
         """A peer asked again before its last request was answered; for the statistics."""
 
@@ -29,26 +39,55 @@ class BlockServer:
             return None
         if request.from_height > executed or request.count == 0:
             return Send(peer, SyncBlocks((), None))
-        number, self._next = self._next, self._next + 1
+        number = self._take_number()
         self._open[number] = peer
         return LoadBlocks(number, request.from_height, request.count)
 
+    def on_fetch(self, peer: ValidatorIndex, request: GetBatches) -> LoadBatches | None:
+        """Look in the store for batches that are not in memory. # L6"""
+        if any(asker == peer for asker, _ in self._fetches.values()):
+            self.requests_refused += 1
+            return None
+        number = self._take_number()
+        self._fetches[number] = (peer, request.lane)
+        return LoadBatches(number, request.lane, request.tip_digest, request.low, request.high)
+
+    def on_batches_loaded(self, loaded: BatchesLoaded) -> Send | None:
+        """Send as many of the stored batches as fit."""
+        peer, lane = self._fetches.pop(loaded.request, (None, 0))
+        if peer is None or not loaded.batches:
+            return None
+        size, count = 0, 0
+        for batch in loaded.batches:
+            size += len(batch.payload) + _BATCH_OVERHEAD_BYTES
+            count += size <= ANSWER_BYTES_MAX
+        return Send(peer, Batches(lane, loaded.batches[:count]))
+
+    def _take_number(self) -> int:
+        number, self._next = self._next, self._next + 1
+        return number
+
     def on_loaded(self, loaded: BlocksLoaded) -> Send | None:
-        """Send as many blocks as fit, up to the last one that carries its finalization."""
+        """Answer the peer that asked for these blocks."""
         peer = self._open.pop(loaded.request, None)
         if peer is None:
             return None
-        blocks = _fit(loaded.blocks)
-        while blocks and blocks[-1].finalization is None:
-            blocks = blocks[:-1]
-        return Send(peer, SyncBlocks(blocks, loaded.commitment if blocks else None))
+        return Send(peer, make_answer(loaded))
+
+
+def make_answer(loaded: BlocksLoaded) -> SyncBlocks:
+    """Return as many of the blocks as one message holds, up to the last one that carries its finalization."""
+    blocks = _fit(loaded.blocks)
+    while blocks and blocks[-1].finalization is None:
+        blocks = blocks[:-1]
+    return SyncBlocks(blocks, loaded.commitment if blocks else None)
 
 
 def _fit(blocks: tuple[FinalizedBlock, ...]) -> tuple[FinalizedBlock, ...]:
     size, count = 0, 0
     for block in blocks:
-        size += _BLOCK_OVERHEAD_BYTES + sum(len(batch.payload) + 512 for batch in block.batches)
+        size += _BLOCK_OVERHEAD_BYTES + sum(len(batch.payload) + _BATCH_OVERHEAD_BYTES for batch in block.batches)
         if size > ANSWER_BYTES_MAX:
             break
         count += 1
-    return blocks[:count]
+    return blocks[:count] if count else tuple(replace(block, batches=()) for block in blocks[:1])

@@ -335,11 +335,18 @@ _TABLE: tuple[tuple[int, type, Channel, Callable[[object, str], object]], ...] =
 _NUMBERS = {kind: number for number, kind, _, _ in _TABLE}
 _CHANNELS = {kind: channel for _, kind, channel, _ in _TABLE}
 _READERS = {number: (channel, reader) for number, _, channel, reader in _TABLE}
+_TYPES_BY_HEAD = {bytes((0x92, number)): kind for number, kind, _, _ in _TABLE}
+"""An array of two whose first element is the number: numbers stay below 128."""
 
 
 def get_channel(message: Message) -> Channel:
     """Return the channel that the message uses."""
     return _CHANNELS[type(message)]
+
+
+def find_message_type(data: bytes) -> type | None:
+    """Return the type that the first bytes of a message name, without reading the rest; None if it is no message."""
+    return _TYPES_BY_HEAD.get(data[:2])
 
 
 def encode_message(message: Message) -> bytes:

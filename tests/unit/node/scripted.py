@@ -10,8 +10,9 @@ import trio
 from sequencer.node.clock import SystemClock
 from sequencer.node.driver import Driver
 from sequencer.store.interface import StoreEffect
-from sequencer.types.effects import Effect, SaveSnapshot, Send
-from sequencer.types.events import BlocksLoaded, Event
+from sequencer.types.block import FinalizedBlock
+from sequencer.types.effects import Effect, LoadBatches, SaveSnapshot, Send
+from sequencer.types.events import BatchesLoaded, BlocksLoaded, Event
 from sequencer.types.executed import ExecutedBlock
 from sequencer.types.item import make_rules
 from sequencer.types.messages import GetBlocks, Message
@@ -53,6 +54,7 @@ class GatedStore:
         self.groups: list[list[StoreEffect]] = []
         self.entered = 0
         self.failure: Exception | None = None
+        self.blocks: tuple[FinalizedBlock, ...] = ()
 
     def load(self) -> Recovery:
         return EMPTY_RECOVERY
@@ -68,7 +70,10 @@ class GatedStore:
         assert self.gate.wait(10)
 
     def load_blocks(self, request: int, from_height: Height, count: int) -> BlocksLoaded:
-        return BlocksLoaded(request, (), None)
+        return BlocksLoaded(request, self.blocks, None)
+
+    def load_batches(self, effect: LoadBatches) -> BatchesLoaded:
+        return BatchesLoaded(effect.request, ())
 
     def close(self) -> None:
         pass

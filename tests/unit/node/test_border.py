@@ -9,9 +9,10 @@ import pytest
 import trio
 
 from p2p.memory import MemoryHub, MemoryNetwork
-from p2p.network import HostPeer, LocalHost, NetworkConfiguration, RemotePeer
+from p2p.network import HostPeer, LocalHost, MessageArrived, NetworkConfiguration, RemotePeer
 from sequencer.cli.cluster.blueprint import Wish, draw
 from sequencer.node.border import Border
+from sequencer.node.conversation import ANSWER_BURST_BYTES
 from sequencer.node.event_log import EVENT_LOG_BYTES_MAX, EventLog
 from sequencer.node.followers import REQUESTS_MAX, Followers
 from sequencer.node.gossip import Gossip
@@ -19,9 +20,20 @@ from sequencer.node.inbox import Inbox
 from sequencer.node.wire_record import WIRE_RECORD_FILE, WireRecorder
 from sequencer.types.events import ItemsGossiped, MessageReceived, PeerConnected, PeerDisconnected
 from sequencer.types.genesis import Genesis
-from sequencer.types.messages import Channel, GetBlocks, Have, Hello, Sync, SyncBlocks, decode_message, encode_message
+from sequencer.types.messages import (
+    MESSAGE_BYTES_MAX,
+    Channel,
+    GetBlocks,
+    Have,
+    Hello,
+    Sync,
+    SyncBlocks,
+    decode_message,
+    encode_message,
+)
 from sequencer.types.vote import Vote, VoteKind
 from tests.unit.node.scripted import GatedStore, wait_until
+from tests.unit.store.chain import Chain
 
 MESSAGE = GetBlocks(bytes(32), 3)
 
@@ -127,6 +139,59 @@ async def test_bytes_that_are_no_message_ban_their_sender(
     nursery.cancel_scope.cancel()
 
 
+async def test_nothing_of_a_banned_peer_is_read_any_more(
+    nursery: trio.Nursery, genesis: Genesis, tmp_path: Path
+) -> None:
+    """What was queued when the ban came costs no decoding, and the ban is one line of the log."""
+    pair = Pair(genesis, tmp_path)
+    await pair.start(nursery)
+    pair.border.ban(1, "first")
+    pair.border.ban(1, "second")
+    await pair.border._receive(MessageArrived("val1", "votes", encode_message(MESSAGE)), pair.inbox)
+    assert pair.border.counters == {"peers_banned": 1, "messages_of_banned": 1}
+    assert pair.log.read_text().count("banned") == 1
+    nursery.cancel_scope.cancel()
+
+
+async def test_second_hello_bans_its_sender(nursery: trio.Nursery, genesis: Genesis, tmp_path: Path) -> None:
+    """HELLO is the dearest message, with 64 certificates and 64 votes: one per connection."""
+    pair = Pair(genesis, tmp_path)
+    await pair.start(nursery)
+    hello = encode_message(Hello(1, bytes(32), 0, 8, 0, 0, bytes(32), (), (), Have((), ())))
+    pair.other.send("val0", "votes", hello)
+    pair.other.send("val0", "votes", hello)
+    await wait_until(lambda: "second HELLO" in pair.log.read_text())
+    assert pair.border.counters["peers_banned"] == 1
+    nursery.cancel_scope.cancel()
+
+
+async def test_answer_is_read_only_if_it_was_asked_for(nursery: trio.Nursery, genesis: Genesis, tmp_path: Path) -> None:
+    """Reading 4 MiB of blocks takes long: only who was asked for them may send them, once."""
+    pair = Pair(genesis, tmp_path)
+    await pair.start(nursery)
+    pair.border.send(1, Sync(1, 2))
+    for _ in range(3):
+        pair.other.send("val0", "data", encode_message(SyncBlocks((), None)))
+    await wait_until(lambda: pair.border.counters["answers_unasked"] == 2)
+    assert pair.inbox.take() == MessageReceived(1, SyncBlocks((), None))
+    assert pair.inbox.take() is None
+    nursery.cancel_scope.cancel()
+
+
+async def test_requests_above_the_share_are_not_served(nursery: trio.Nursery, genesis: Genesis, tmp_path: Path) -> None:
+    """A peer that has drawn 32 MiB at once is served again as time passes, and is not banned."""
+    pair = Pair(genesis, tmp_path)
+    await pair.start(nursery)
+    answer = SyncBlocks((), None)
+    conversation = pair.border._conversations["val1"]
+    assert conversation.may_say(Sync, now=0.0)
+    conversation.on_sent(answer, ANSWER_BURST_BYTES + 1)
+    assert not conversation.may_say(Sync, now=0.0)
+    assert conversation.may_say(Sync, now=1.0)
+    assert pair.border.counters == {"requests_over_budget": 1}
+    nursery.cancel_scope.cancel()
+
+
 async def test_message_on_the_wrong_channel_bans_its_sender(
     nursery: trio.Nursery, genesis: Genesis, tmp_path: Path
 ) -> None:
@@ -174,6 +239,22 @@ async def test_follower_is_served_blocks_and_nothing_else(nursery: trio.Nursery)
     await wait_until(lambda: line.sent)
     assert line.sent == [("stranger", encode_message(SyncBlocks((), None)))]
     assert line.bad_items == {"hostile": 1}
+    nursery.cancel_scope.cancel()
+
+
+async def test_follower_gets_only_what_fits_and_is_finalized(nursery: trio.Nursery) -> None:
+    """A block above the limit of a message, or one that proves nothing, must not stop the node or be sent."""
+    line, store = Line(), GatedStore()
+    chain = Chain()
+    chain.grow(1)
+    chain.grow(1, is_finalized=False)
+    chain.grow(1, payload=bytes(MESSAGE_BYTES_MAX))
+    store.blocks = tuple(chain.blocks)
+    followers = Followers(line, store)
+    nursery.start_soon(followers.run)
+    followers.receive("stranger", Sync(1, 5))
+    await wait_until(lambda: line.sent)
+    assert line.sent == [("stranger", encode_message(SyncBlocks(store.blocks[:1], None)))]
     nursery.cancel_scope.cancel()
 
 
