@@ -41,7 +41,7 @@ class Reason(str, enum.Enum):
     DUPLICATE = "DUPLICATE"
     """Admission only: this validator already holds the same bundle."""
     QUEUE_FULL = "QUEUE_FULL"
-    """Admission only: 16 successors wait in the channel, or the pool is full."""
+    """Admission only: 16 successors wait, two of this sequence are on their way, or the pool is full."""
 
 
 @dataclass(frozen=True, slots=True)
