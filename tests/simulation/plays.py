@@ -7,7 +7,7 @@ from sequencer.types.batch import Batch
 from sequencer.types.bundle import Bundle, Leg, Operation
 from sequencer.types.effects import PersistVote
 from sequencer.types.item import SignedBundle
-from sequencer.types.messages import GetBatches, Message, Sync
+from sequencer.types.messages import SYNC_BLOCKS_MAX, GetBatches, Message, Sync
 from sequencer.types.outcome import Status
 from sequencer.types.records import RecordKind, VoteRecord
 from sequencer.types.signing import SignatureKind, compute_signing_bytes
@@ -167,3 +167,16 @@ def play_restart_with_own_batch(stage: Stage) -> bool:
     stage.submit(0, make_item(stage, 0, channel=1))
     stage.advance(20)
     return all(stage.get_position(node, 0) == 2 for node in range(4))
+
+
+def play_long_absence(stage: Stage) -> bool:
+    """A validator is away for more blocks than one answer carries, and comes back with an old disk."""
+    stage.advance(3)
+    stage.crash(3)
+    for sequence in range(10):
+        stage.submit(sequence % 3, make_item(stage, sequence))
+        stage.advance(8)
+    gap = stage.get_height(0) - stage.get_height(3)
+    stage.restart(3)
+    stage.advance(10)
+    return gap > SYNC_BLOCKS_MAX and stage.get_height(3) >= stage.get_height(0) - 1

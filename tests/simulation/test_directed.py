@@ -11,6 +11,7 @@ from tests.simulation.plays import (
     play_forwarding_deadlock,
     play_gap_below_tip,
     play_late_notarization,
+    play_long_absence,
     play_lost_push,
     play_restart_alone,
     play_restart_with_finalize,
@@ -29,6 +30,7 @@ from tests.simulation.plays import (
         pytest.param(play_late_notarization, id="V12-finalize-is-not-derived-again-after-a-restart"),
         pytest.param(play_restart_with_finalize, id="F5-own-votes-are-offered-again-after-a-restart"),
         pytest.param(play_restart_alone, id="V11-logged-finalize-forbids-nullify-after-a-restart"),
+        pytest.param(play_long_absence, id="R2-validator-that-was-away-for-long-catches-up"),
         pytest.param(play_restart_with_own_batch, id="L1-own-lane-goes-on-above-what-was-signed-before-a-restart"),
     ],
 )
