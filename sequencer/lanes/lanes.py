@@ -33,6 +33,7 @@ class LaneCounters:
     """Another digest is held for the position (evidence X5), or the reorder buffer was full."""
     batches_pushed: int = 0
     fetches_unanswered: int = 0
+    """Fetches of batches that are not in memory; the store is asked."""
 
 
 class Lanes:
@@ -222,8 +223,8 @@ class Lanes:
         if self.own is not None:
             self.own.on_disconnected(peer)
 
-    def on_get_batches(self, peer: ValidatorIndex, request: GetBatches) -> None:
-        """A peer lacks batches: answer from the tip downwards as far as held. # L6"""
+    def on_get_batches(self, peer: ValidatorIndex, request: GetBatches) -> bool:
+        """A peer lacks batches: answer from the tip downwards as far as held; False if none is held. # L6"""
         if request.lane >= len(self._lanes):
             raise PeerError(f"fetch of lane {request.lane}, which does not exist")
         found: list[Batch] = []
@@ -241,6 +242,7 @@ class Lanes:
             self._effects.append(Send(peer, Batches(request.lane, tuple(found))))
         else:
             self.counters.fetches_unanswered += 1
+        return bool(found)
 
     def on_batches(self, reply: Batches, now: Instant) -> None:
         """Fetched batches came; only a chain that starts with a wanted digest is kept. # L6"""

@@ -27,6 +27,7 @@ from sequencer.types.effects import (
     CheckItems,
     Continue,
     Effect,
+    LoadBatches,
     LoadBlocks,
     PublishItems,
     RaiseAlarm,
@@ -36,7 +37,15 @@ from sequencer.types.effects import (
     StoreExecution,
     Submission,
 )
-from sequencer.types.events import Continued, Event, ItemsChecked, ItemsSubmitted, TimerFired
+from sequencer.types.events import (
+    BatchesLoaded,
+    BlocksLoaded,
+    Continued,
+    Event,
+    ItemsChecked,
+    ItemsSubmitted,
+    TimerFired,
+)
 from sequencer.types.executed import ExecutedBlock
 from sequencer.types.item import CheckedItem, ItemRules, check_items
 from sequencer.types.messages import Message
@@ -172,7 +181,7 @@ class Driver:
                 self._outside.publish(items)
             case Answer(request, submissions):
                 self._answer(request, submissions)
-            case LoadBlocks():
+            case LoadBlocks() | LoadBatches():
                 self._start(self._load, effect)
             case SaveSnapshot():
                 self._start(self._save, effect)
@@ -197,8 +206,12 @@ class Driver:
             results.extend(await run_abandonable(work, self._check_limiter))
         self.inbox.put_answer(ItemsChecked(request, tuple(results)))
 
-    async def _load(self, effect: LoadBlocks) -> None:
-        work = partial(self._store.load_blocks, effect.request, effect.from_height, effect.count)
+    async def _load(self, effect: LoadBlocks | LoadBatches) -> None:
+        work: Callable[[], BlocksLoaded | BatchesLoaded]
+        if isinstance(effect, LoadBlocks):
+            work = partial(self._store.load_blocks, effect.request, effect.from_height, effect.count)
+        else:
+            work = partial(self._store.load_batches, effect)
         self.inbox.put_answer(await trio.to_thread.run_sync(work, limiter=self._load_limiter))
 
     async def _save(self, effect: SaveSnapshot) -> None:

@@ -229,6 +229,8 @@ class Replica:
                 self._on_items_gossiped(items, effects)
             case events.BlocksLoaded():
                 _append(effects, self._server.on_loaded(event))
+            case events.BatchesLoaded():
+                _append(effects, self._server.on_batches_loaded(event))
             case events.PeerConnected(peer):
                 self._on_peer_connected(peer, effects)
             case events.PeerDisconnected(peer):
@@ -252,7 +254,8 @@ class Replica:
             case Certificate():
                 self._consensus.on_certificate(message, now)
             case GetBatches():
-                self._lanes.on_get_batches(peer, message)
+                if not self._lanes.on_get_batches(peer, message):
+                    _append(effects, self._server.on_fetch(peer, message))
             case Batches():
                 self._lanes.on_batches(message, now)
                 self._consensus.recheck(now)

@@ -26,6 +26,7 @@ from sequencer.types.effects import (
     CheckItems,
     Continue,
     Effect,
+    LoadBatches,
     LoadBlocks,
     PersistBatch,
     PersistBlock,
@@ -38,6 +39,7 @@ from sequencer.types.effects import (
     StoreExecution,
 )
 from sequencer.types.events import (
+    BatchesLoaded,
     BlocksLoaded,
     Continued,
     Event,
@@ -106,6 +108,7 @@ class SimulatedNode:
             SaveSnapshot: self._on_save_snapshot,
             CheckItems: self._on_check_items,
             LoadBlocks: self._on_load_blocks,
+            LoadBatches: self._on_load_batches,
             PublishItems: self._on_publish_items,
             Answer: self._on_answer,
             Continue: self._on_continue,
@@ -289,6 +292,10 @@ class SimulatedNode:
     def _on_load_blocks(self, effect: LoadBlocks) -> None:
         blocks = self.store.load_blocks(effect.from_height, effect.count)
         answer = BlocksLoaded(effect.request, blocks, self.store.durable.certificate)
+        self._scheduler.call_after(MILLISECOND, self._handle_in_life, self._life, answer)
+
+    def _on_load_batches(self, effect: LoadBatches) -> None:
+        answer = BatchesLoaded(effect.request, self.store.load_batches(effect))
         self._scheduler.call_after(MILLISECOND, self._handle_in_life, self._life, answer)
 
     def _on_publish_items(self, effect: PublishItems) -> None:

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from sequencer.types.batch import Batch
 from sequencer.types.block import BlockHeader, FinalizedBlock
 from sequencer.types.commitment import CommitmentCertificate
-from sequencer.types.effects import PersistVote
+from sequencer.types.effects import LoadBatches, PersistVote
 from sequencer.types.primitives import Digest, Height, View
 from sequencer.types.records import EMPTY_RECOVERY, RecordKind, Recovery, VoteRecord
 from sequencer.types.vote import Certificate, VoteKind
@@ -119,6 +119,18 @@ class SimulatedStore:
                 break
             blocks.append(block)
         return tuple(blocks)
+
+    def load_batches(self, effect: LoadBatches) -> tuple[Batch, ...]:
+        """Return durable batches from the tip downwards, as far as they are there."""
+        batches: list[Batch] = []
+        digest = effect.tip_digest
+        for _ in range(effect.high - effect.low + 1):
+            batch = self.durable.batches.get(digest)
+            if batch is None:
+                break
+            batches.append(batch)
+            digest = batch.header.parent
+        return tuple(batches)
 
     def load(self) -> Recovery:
         """Return what a replica that starts on this disk is given. # R1"""

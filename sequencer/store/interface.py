@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol, TypeAlias
 
 from sequencer.types.effects import (
+    LoadBatches,
     PersistBatch,
     PersistBlock,
     PersistVote,
@@ -13,7 +14,7 @@ from sequencer.types.effects import (
     StoreCommitmentCertificate,
     StoreExecution,
 )
-from sequencer.types.events import BlocksLoaded
+from sequencer.types.events import BatchesLoaded, BlocksLoaded
 from sequencer.types.primitives import Height
 from sequencer.types.records import Recovery
 
@@ -48,6 +49,9 @@ class Store(Protocol):
 
     def load_blocks(self, request: int, from_height: Height, count: int) -> BlocksLoaded:
         """Return stored blocks from a height on, and the newest commitment certificate that they reach."""
+
+    def load_batches(self, effect: LoadBatches) -> BatchesLoaded:
+        """Return stored batches from the tip downwards by parent digest, as far as they are there. # L6"""
 
     def close(self) -> None:
         """Release everything; what was not performed is not there."""

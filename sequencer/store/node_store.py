@@ -30,8 +30,10 @@ from sequencer.store.vote_log import (
     make_genesis_mark,
     open_vote_log,
 )
+from sequencer.types.batch import Batch
 from sequencer.types.block import BlockHeader, FinalizedBlock
 from sequencer.types.effects import (
+    LoadBatches,
     PersistBatch,
     PersistBlock,
     PersistVote,
@@ -39,7 +41,7 @@ from sequencer.types.effects import (
     StoreCommitmentCertificate,
     StoreExecution,
 )
-from sequencer.types.events import BlocksLoaded
+from sequencer.types.events import BatchesLoaded, BlocksLoaded
 from sequencer.types.primitives import Digest, Height, View
 from sequencer.types.records import FinalizedMark, Recovery, VoteRecord
 from sequencer.types.vote import Certificate
@@ -223,6 +225,18 @@ class NodeStore:
         blocks = self.reader.get_blocks(from_height, count, LOAD_BYTES_MAX)
         until = blocks[-1].header.height if blocks else 0
         return BlocksLoaded(request, blocks, self.reader.get_newest_certificate(until))
+
+    def load_batches(self, effect: LoadBatches) -> BatchesLoaded:
+        """Return stored batches from the tip downwards, as far as they are there."""
+        batches: list[Batch] = []
+        digest = effect.tip_digest
+        for position in range(effect.high, effect.low - 1, -1):
+            batch = self.reader.get_batch(digest)
+            if batch is None or (batch.header.lane, batch.header.position) != (effect.lane, position):
+                break
+            batches.append(batch)
+            digest = batch.header.parent
+        return BatchesLoaded(effect.request, tuple(batches))
 
     def get_statistics(self) -> StoreStatistics:
         """Return a snapshot of the counters; from any thread."""

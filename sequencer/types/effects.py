@@ -16,7 +16,7 @@ from sequencer.types.commitment import CommitmentCertificate
 from sequencer.types.executed import ExecutedBlock
 from sequencer.types.messages import Message
 from sequencer.types.outcome import Rejection
-from sequencer.types.primitives import Digest, Height, ValidatorIndex
+from sequencer.types.primitives import Digest, Height, Position, ValidatorIndex
 from sequencer.types.records import VoteRecord
 from sequencer.types.vote import Certificate
 
@@ -103,6 +103,17 @@ class LoadBlocks:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadBatches:
+    """Read stored batches from `tip_digest` at `high` down to `low`; answered by `BatchesLoaded`. # L6"""
+
+    request: int
+    lane: ValidatorIndex
+    tip_digest: Digest
+    low: Position
+    high: Position
+
+
+@dataclass(frozen=True, slots=True)
 class PublishItems:
     """Gossip items in a packed envelope."""
 
@@ -167,6 +178,7 @@ Effect: TypeAlias = (
     | SaveSnapshot
     | CheckItems
     | LoadBlocks
+    | LoadBatches
     | PublishItems
     | Answer
     | Continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from sequencer.types.batch import Batch
 from sequencer.types.block import FinalizedBlock
 from sequencer.types.commitment import CommitmentCertificate
 from sequencer.types.item import CheckedItem
@@ -68,6 +69,14 @@ class BlocksLoaded:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchesLoaded:
+    """Answer to `LoadBatches`: batches from the tip downwards as far as stored, perhaps none."""
+
+    request: int
+    batches: tuple[Batch, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TimerFired:
     """The time that `get_timer` named has come."""
 
@@ -85,6 +94,7 @@ Event: TypeAlias = (
     | ItemsGossiped
     | ItemsChecked
     | BlocksLoaded
+    | BatchesLoaded
     | TimerFired
     | Continued
 )

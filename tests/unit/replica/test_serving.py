@@ -8,9 +8,9 @@ from sequencer.replica.block_server import ANSWER_BYTES_MAX, BlockServer
 from sequencer.replica.item_checks import BATCHES_MAX, GOSSIP_MAX, SUBMISSIONS_MAX, BatchCheck, ItemChecks
 from sequencer.types.batch import Batch
 from sequencer.types.block import FinalizedBlock
-from sequencer.types.effects import LoadBlocks, Send
-from sequencer.types.events import BlocksLoaded
-from sequencer.types.messages import MESSAGE_BYTES_MAX, Sync, SyncBlocks, encode_message
+from sequencer.types.effects import LoadBatches, LoadBlocks, Send
+from sequencer.types.events import BatchesLoaded, BlocksLoaded
+from sequencer.types.messages import MESSAGE_BYTES_MAX, Batches, GetBatches, Sync, SyncBlocks, encode_message
 from sequencer.types.outcome import Reason, Rejection
 from sequencer.types.vote import VoteKind
 from tests.unit.core_world import Group, name_digest
@@ -92,11 +92,12 @@ def test_I14_answer_fits_into_a_message() -> None:
     assert len(encode_message(message)) <= MESSAGE_BYTES_MAX
 
 
-def test_R2_single_block_larger_than_an_answer_is_not_sent() -> None:
-    """A block's batches fit into one answer by their limits; a store that says otherwise is not believed."""
+def test_R2_single_block_larger_than_an_answer_travels_without_its_batches() -> None:
+    """Nobody is left behind by a full block; its batches are fetched by digest."""
     batch = GROUP.batch(1, 1, items=[bytes(65_000)] * 4)
     count = ANSWER_BYTES_MAX // len(batch.payload) + 1
-    assert serve(make_blocks(True, batches=(batch,) * count)).blocks == ()
+    (block,) = serve(make_blocks(True, True, batches=(batch,) * count)).blocks
+    assert (block.header.height, block.finalization is None, block.batches) == (1, False, ())
 
 
 def test_loaded_blocks_nobody_waits_for_are_dropped() -> None:
@@ -162,3 +163,28 @@ def test_I11_remembered_batches_are_bounded() -> None:
     for batch in batches:
         checks.check_batch(batch)
     assert (checks.get_batch(batches[0].digest), checks.get_batch(batches[1].digest)) == (None, ())
+
+
+# --- fetches that memory cannot answer ---------------------------------------------------
+
+
+def test_L6_batch_that_memory_let_go_is_looked_up_in_the_store() -> None:
+    """A peer that was away for long needs what was delivered long ago."""
+    server = BlockServer()
+    assert server.on_fetch(2, GetBatches(1, GROUP.batch(1, 1).digest, 1, 1)) == LoadBatches(
+        1, 1, GROUP.batch(1, 1).digest, 1, 1
+    )
+
+
+def test_L6_stored_batches_are_sent_to_who_asked() -> None:
+    """The answer looks like one from memory."""
+    server, batch = BlockServer(), GROUP.batch(1, 1)
+    server.on_fetch(2, GetBatches(1, batch.digest, 1, 1))
+    assert server.on_batches_loaded(BatchesLoaded(1, (batch,))) == Send(2, Batches(1, (batch,)))
+
+
+def test_L6_second_fetch_from_the_store_waits_for_the_first() -> None:
+    """One peer cannot keep the disk busy."""
+    server, request = BlockServer(), GetBatches(1, GROUP.batch(1, 1).digest, 1, 1)
+    server.on_fetch(2, request)
+    assert (server.on_fetch(2, request), server.requests_refused) == (None, 1)

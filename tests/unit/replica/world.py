@@ -61,6 +61,14 @@ class Disk:
             case out.StoreCommitmentCertificate(certificate):
                 self.commitment = certificate
 
+    def find_batches(self, effect: out.LoadBatches) -> tuple[Batch, ...]:
+        found: list[Batch] = []
+        digest = effect.tip_digest
+        while digest in self.batches and len(found) <= effect.high - effect.low:
+            found.append(self.batches[digest])
+            digest = found[-1].header.parent
+        return tuple(found)
+
     def recover(self, **changes: object) -> Recovery:
         """Return what a restarted replica is given."""
         final = next((block for block in reversed(self.blocks) if block.finalization is not None), None)
@@ -213,6 +221,8 @@ class Cluster:
                 case out.LoadBlocks(request, from_height, count):
                     blocks = tuple(self.disks[index].blocks[from_height - 1 : from_height - 1 + count])
                     self._post(index, 1, events.BlocksLoaded(request, blocks, None))
+                case out.LoadBatches(request=request):
+                    self._post(index, 1, events.BatchesLoaded(request, self.disks[index].find_batches(effect)))
                 case out.Continue():
                     self._post(index, 0, events.Continued())
                 case out.PublishItems(items):
