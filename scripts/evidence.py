@@ -29,7 +29,7 @@ SECONDS_MAX = {
     "hostile_requests": 90,
     "slow_connections": 90,
 }
-"""Name of the script → seconds after which it is killed; in the order of running."""
+"""Name of the script → seconds after which it is told to stop; in the order of running."""
 LINES_MAX = 60
 """What a reader looks through."""
 VERDICTS = {0: "held", 1: "BROKEN", 2: "could not run"}
@@ -64,9 +64,9 @@ def run(name: str, arguments: list[str]) -> tuple[int, str]:
     try:
         text, _ = process.communicate(timeout=SECONDS_MAX[name])
     except subprocess.TimeoutExpired:
-        process.terminate()
+        process.terminate()  # which lets it stop what it started
         text, _ = process.communicate()
-        return 1, f"{text}# killed after {SECONDS_MAX[name]} s\n"
+        return 1, f"{text}# stopped after {SECONDS_MAX[name]} s\n"
     return process.returncode, text
 
 

@@ -32,8 +32,7 @@ def main() -> int:
         print(f"cannot run: {obstacle}", file=sys.stderr)
         return CANNOT_RUN
     inner = f"ip link set lo up && exec {sys.executable} -m scripts.fault_injection.block_p2p_ports"
-    environment = {**os.environ, INSIDE: "1"}
-    return subprocess.run(["unshare", "--net", "sh", "-c", inner], env=environment, timeout=300, check=False).returncode
+    os.execvpe("unshare", ["unshare", "--net", "sh", "-c", inner], {**os.environ, INSIDE: "1"})
 
 
 def block(report: Report) -> None:

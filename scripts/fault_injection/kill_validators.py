@@ -167,6 +167,8 @@ def check_votes(cluster: Cluster, report: Report, transcript: Transcript) -> Non
         report.note(text)
     unsigned = transcript.find_unsigned()
     report.claim(not unsigned, f"every statement heard bears its validator's signature ({len(unsigned)} do not)")
+    unlogged = set(transcript.heard) - transcript.logged
+    report.claim(not unlogged, f"and stands in its vote log ({len(unlogged)} do not)")
     heard, signature = next((s, mark) for s, mark in transcript.heard.items() if s.kind is RecordKind.NOTARIZE)
     forged = Said(heard.validator, heard.kind, heard.number, "00" * 32)
     is_found = bool(find_contradictions({*transcript.logged, forged}))

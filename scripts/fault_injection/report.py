@@ -11,6 +11,7 @@ import datetime
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -57,6 +58,7 @@ def run(question: str, body: Callable[[Report], None], *, tools: Sequence[str] =
         print(f"cannot run: {obstacle}", file=sys.stderr)
         return CANNOT_RUN
     report = Report(question)
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that everything started is stopped
     try:
         body(report)
     except CannotRun as missing:
@@ -64,6 +66,10 @@ def run(question: str, body: Callable[[Report], None], *, tools: Sequence[str] =
         return CANNOT_RUN
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         report.claim(False, f"ended early: {type(error).__name__}: {error}")
+    except KeyboardInterrupt:
+        report.claim(False, "ended early: interrupted")
+    finally:
+        signal.signal(signal.SIGTERM, previous)
     return report.end()
 
 

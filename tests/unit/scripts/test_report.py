@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -24,6 +26,11 @@ def end_early(report: Report) -> None:
     raise TimeoutError("not within 1 s: water boils")
 
 
+def interrupt(report: Report) -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+    report.claim(True, "never reached")
+
+
 def miss(report: Report) -> None:
     raise CannotRun("no water")
 
@@ -34,6 +41,7 @@ def miss(report: Report) -> None:
         (hold, 0, "# all claims hold"),
         (break_one, 1, "# 1 claims are broken"),
         (end_early, 1, "BROKEN ended early: TimeoutError: not within 1 s: water boils"),
+        (interrupt, 1, "BROKEN ended early: interrupted"),
         (miss, 2, "cannot run: no water"),
     ],
 )
