@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from p2p.identity import compute_peer_id
+from p2p.identity import compute_peer_id, is_peer_id
 from sequencer.crypto.signatures import SEED_BYTES, Ed25519Signer
-from sequencer.errors import LocalError
+from sequencer.errors import DecodeError, LocalError
 from sequencer.rpc.queries import DevelopmentAccount
 from sequencer.store.disk import Disk
 from sequencer.store.node_store import initialize_store
@@ -31,6 +32,8 @@ ACCOUNTS_FILE = "accounts.json"
 KEY_FOLDER = "keys"
 FILE_BYTES_MAX = 32 << 20
 """Bytes of any one file of the home that is read here."""
+PORT = re.compile(r"[0-9]{1,5}")
+PORT_MAX = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +112,17 @@ def read_home(path: Path) -> Home:
     if not (path / SETTINGS_FILE).is_file():
         raise LocalError(f"{path} is no home of a node: {SETTINGS_FILE} is missing (`sequencer init` writes one)")
     settings = _read_settings(path / SETTINGS_FILE)
-    genesis = Genesis.from_bytes(_read(path / GENESIS_FILE))
+    genesis = _read_genesis(path / GENESIS_FILE)
     seeds = {name: _read_key(path / KEY_FOLDER / f"{name}.key") for name in ("vote", "votes", "data", "open")}
     if seeds["open"] is None:
         raise LocalError(f"{path / KEY_FOLDER}: open.key is missing")
     keys = NodeKeys(seeds["vote"], seeds["votes"], seeds["data"], seeds["open"])
     return Home(path, settings, keys, genesis, _read_accounts(path / ACCOUNTS_FILE))
+
+
+def find_wrong_peer_id(peer_ids: Sequence[object]) -> object | None:
+    """Return the first that is no libp2p peer id, or None."""
+    return next((peer_id for peer_id in peer_ids if not is_peer_id(peer_id)), None)
 
 
 def compute_peer_ids(keys: NodeKeys) -> dict[str, str]:
@@ -141,15 +149,39 @@ def _read(path: Path) -> bytes:
         raise LocalError(f"{path} cannot be read: {error.strerror}") from None
 
 
+def _read_genesis(path: Path) -> Genesis:
+    try:
+        return Genesis.from_bytes(_read(path))
+    except DecodeError as error:
+        raise LocalError(f"{path} is no genesis: {error}") from None
+
+
 def _read_settings(path: Path) -> NodeSettings:
     try:
         members = json.loads(_read(path))
         settings = NodeSettings(**{**members, "peer_ids_allowed": tuple(members.get("peer_ids_allowed", ()))})
     except (ValueError, TypeError, AttributeError) as error:
         raise LocalError(f"{path} is not the settings of a node: {error}") from None
-    if settings.durability not in ("fsync", "os"):
-        raise LocalError(f"{path}: durability must be fsync or os, is {settings.durability!r}")
+    wrong = _find_wrong_setting(settings)
+    if wrong is not None:
+        raise LocalError(f"{path}: {wrong}")
     return settings
+
+
+def _find_wrong_setting(settings: NodeSettings) -> str | None:
+    """Return what a person must mend in `node.json`, or None."""
+    if not isinstance(settings.name, str):
+        return f"name must be text, is {settings.name!r}"
+    if settings.durability not in ("fsync", "os"):
+        return f"durability must be fsync or os, is {settings.durability!r}"
+    host, _, port = str(settings.rpc).rpartition(":")
+    if not host or not PORT.fullmatch(port) or int(port) > PORT_MAX:
+        return f"rpc must be HOST:PORT with a port of 0..{PORT_MAX}, is {settings.rpc!r}"
+    for name in ("is_gossip_enabled", "is_lane_enabled", "is_wire_recorded"):
+        if not isinstance(getattr(settings, name), bool):
+            return f"{name} must be true or false, is {getattr(settings, name)!r}"
+    wrong = find_wrong_peer_id(settings.peer_ids_allowed)
+    return None if wrong is None else f"peer_ids_allowed: {wrong!r} is no peer id (12D3Koo…, Qm…)"
 
 
 def _read_key(path: Path) -> bytes | None:

@@ -183,6 +183,8 @@ async def _start_network(nursery: trio.Nursery, network: Network) -> None:
 def find_own_index(home: Home) -> int | None:
     """Return our place in the committee, None for a full node; raises `LocalError` if keys and genesis disagree."""
     if home.keys.vote is None:
+        if any(validator.name == home.settings.name for validator in home.genesis.validators):
+            raise LocalError(f"{home.path}: keys/vote.key is missing, but {home.settings.name} is a validator")
         return None
     index = home.genesis.committee.get_index(home.settings.name)
     validator = home.genesis.validators[index]

@@ -14,12 +14,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from p2p.identity import is_peer_id
 from sequencer.cli.cluster.blueprint import HOST_ROLES, Blueprint, Wish, build, draw
 from sequencer.cli.cluster.ports import HOST, describe_owner, find_free_ports, is_port_free
 from sequencer.cli.command import CommandError
 from sequencer.errors import LocalError
-from sequencer.node.home import PORT_MAX, Home, NodeSettings, read_home, write_settings
+from sequencer.node.home import PORT_MAX, Home, NodeSettings, find_wrong_peer_id, read_home, write_settings
 
 RECORD_FILE = "devnet.json"
 GENESIS_FILE = "genesis.bin"
@@ -88,7 +87,7 @@ def make_settings(names: Sequence[str], running: Running, kept: Sequence[int] | 
     unknown = sorted(set(running.lanes_off) - set(names))
     if unknown:
         raise LocalError(f"--lane-off {unknown[0]}: there is no such validator ({', '.join(names)})")
-    wrong = next((peer_id for peer_id in running.peer_ids_allowed if not is_peer_id(peer_id)), None)
+    wrong = find_wrong_peer_id(running.peer_ids_allowed)
     if wrong is not None:
         raise CommandError(f"--allow-peer {wrong}: is no peer id (12D3Koo…, Qm…)", "usage")
     ports = kept if kept is not None and all(map(is_port_free, kept)) else choose_rpc_ports(len(names), running.port)

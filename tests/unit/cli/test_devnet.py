@@ -17,6 +17,7 @@ from sequencer.cli.main import main
 from sequencer.cli.signals import Remembered
 
 RUNNING = Running(0, "os", True, (), ())
+PEER_ID = "12D3KooWGXKVpoxHAXg1sRPyz5u3CaD6YZnWRT5Eg3f6zSyxKrjk"
 WISH = Wish(2, "alpha", 1, None)
 
 
@@ -102,7 +103,7 @@ def test_resumed_network_whose_p2p_port_is_taken_names_it(tmp_path: Path) -> Non
 
 def test_lane_off_reaches_only_the_named_validator(tmp_path: Path) -> None:
     """The switch is part of that node's settings."""
-    made = create(tmp_path / "net", WISH, Running(0, "os", False, ("val1",), ("12D3KooX",)))
+    made = create(tmp_path / "net", WISH, Running(0, "os", False, ("val1",), (PEER_ID,)))
     assert [home.settings.is_lane_enabled for home in made] == [True, False]
     assert {home.settings.is_gossip_enabled for home in made} == {False}
-    assert {home.settings.peer_ids_allowed for home in made} == {("12D3KooX",)}
+    assert {home.settings.peer_ids_allowed for home in made} == {(PEER_ID,)}

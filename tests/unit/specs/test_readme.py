@@ -9,6 +9,7 @@ import shlex
 
 import pytest
 
+from sequencer.cli.command import CommandError
 from sequencer.cli.main import COMMANDS, build_parser, load_command
 from tests.architecture.source import ROOT
 from tests.unit.specs.markdown import get_section, read_document, read_fenced, read_tables, strip_code
@@ -66,7 +67,7 @@ def get_readme_commands(text: str) -> list[str]:
 
 
 def parse_command(line: str) -> argparse.Namespace:
-    """Parse a command line as `sequencer` would, without running it; SystemExit if it is wrong."""
+    """Parse a command line as `sequencer` would, without running it; `CommandError` if it is wrong."""
     words = shlex.split(line)
     module = load_command(words[0]) if words[0] in COMMANDS else None
     return build_parser(words[0], module).parse_args(words)
@@ -81,7 +82,7 @@ def test_readme_command_is_one_that_the_program_takes(line: str) -> None:
 def test_planted_wrong_command_in_the_readme_is_found() -> None:
     """Control: an option that does not exist is seen."""
     (line,) = get_readme_commands("```console\n$ uv run sequencer devnet --no-such-option\n```\n")
-    with pytest.raises(SystemExit):
+    with pytest.raises(CommandError):
         parse_command(line)
 
 
