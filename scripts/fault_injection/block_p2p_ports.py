@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NoReturn
 
 from scripts.fault_injection.cluster import Cluster, wait_until
 from scripts.fault_injection.report import CANNOT_RUN, Report, find_obstacle, run
@@ -28,9 +29,14 @@ def main() -> int:
     if os.environ.get(INSIDE):
         return run("Block the p2p ports: does height stand still while RPC answers, and grow again after?", block)
     obstacle = find_obstacle(("nft", "unshare", "ip"), needs_root=True)
-    if obstacle:
-        print(f"cannot run: {obstacle}", file=sys.stderr)
-        return CANNOT_RUN
+    if not obstacle:
+        enter_namespace()
+    print(f"cannot run: {obstacle}", file=sys.stderr)
+    return CANNOT_RUN
+
+
+def enter_namespace() -> NoReturn:
+    """Become this same script in a namespace with nothing but a loopback device."""
     inner = f"ip link set lo up && exec {sys.executable} -m scripts.fault_injection.block_p2p_ports"
     os.execvpe("unshare", ["unshare", "--net", "sh", "-c", inner], {**os.environ, INSIDE: "1"})
 
