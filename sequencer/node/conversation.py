@@ -16,8 +16,8 @@ ANSWER_BYTES_PER_SECOND = 16 << 20
 """Answers that one peer may draw from this node in the long run."""
 ANSWER_BURST_BYTES = 32 << 20
 """The same at once, after a quiet time."""
-REQUEST_COST_BYTES = 32 << 10
-"""What a request costs beside the bytes of its answer: a look-up, perhaps on the disk."""
+REQUEST_COST_BYTES: dict[type, int] = {GetBlocks: 128 << 10, GetBatches: 64 << 10, Sync: 2 << 20}
+"""What a request costs beside the bytes of its answer, as so many bytes: 32 blocks are read from the disk one by one."""
 OPEN_REQUESTS_MAX = 256
 """Requests of one kind to one peer for which an answer is still taken."""
 
@@ -51,7 +51,7 @@ class Conversation:
         if kind in _ANSWERS.values() and not self._take_answer(kind):
             self._counters["answers_unasked"] += 1
             return False
-        if kind in _ANSWERS and not self._take_request(now):
+        if kind in REQUEST_COST_BYTES and not self._take_request(REQUEST_COST_BYTES[kind], now):
             self._counters["requests_over_budget"] += 1
             return False
         return True
@@ -62,11 +62,11 @@ class Conversation:
         self._open[kind] -= 1
         return True
 
-    def _take_request(self, now: float) -> bool:
+    def _take_request(self, cost: int, now: float) -> bool:
         since = now if self._filled_at is None else self._filled_at
         self._level = min(float(ANSWER_BURST_BYTES), self._level + (now - since) * ANSWER_BYTES_PER_SECOND)
         self._filled_at = now
         if self._level < 0:
             return False
-        self._level -= REQUEST_COST_BYTES
+        self._level -= cost
         return True

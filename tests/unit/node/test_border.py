@@ -185,7 +185,7 @@ async def test_requests_above_the_share_are_not_served(nursery: trio.Nursery, ge
     answer = SyncBlocks((), None)
     conversation = pair.border._conversations["val1"]
     assert conversation.may_say(Sync, now=0.0)
-    conversation.on_sent(answer, ANSWER_BURST_BYTES + 1)
+    conversation.on_sent(answer, ANSWER_BURST_BYTES)
     assert not conversation.may_say(Sync, now=0.0)
     assert conversation.may_say(Sync, now=1.0)
     assert pair.border.counters == {"requests_over_budget": 1}
