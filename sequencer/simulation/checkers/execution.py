@@ -63,12 +63,23 @@ class ExecutionChecker(Observer):
             self._ledger.report("O1", height, node.index, f"executed after height {self._height}")
             return
         self._height = height
+        self._check_commitment(node.index, block)
         items = [(item, self._check_item(item)) for item in _get_items(finalized)]
         expected = self._reference.apply(finalized.header, items)
         if block.results != expected:
             self._ledger.report("A8", height, node.index, _describe_difference(block.results, expected))
         for result in block.results:
             self._count(result, height, node.index)
+
+    def _check_commitment(self, node: int, block: ExecutedBlock) -> None:
+        """The commitment names the block, its time and its predecessor; nobody else would notice. # E2"""
+        commitment, header = block.commitment, block.header
+        named = (commitment.height, commitment.block_digest, commitment.time_ms, commitment.epoch)
+        if named != (header.height, header.digest, header.time_ms, header.epoch):
+            self._ledger.report("E2", header.height, node, "the commitment does not name the block that it covers")
+        before = self._executed.get(header.height - 1)
+        if before is not None and commitment.parent != before.commitment.digest:
+            self._ledger.report("E2", header.height, node, "the commitment is not chained to the one before")
 
     def _count(self, result: ItemResult, height: Height, node: int) -> None:
         if result.status is Status.INADMISSIBLE:

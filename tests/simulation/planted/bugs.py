@@ -11,7 +11,7 @@ from typing import Any
 from sequencer.consensus import core, proposer, view_clock, voting_rules
 from sequencer.consensus.own_votes import OwnVotes
 from sequencer.consensus.view_record import ViewRecord
-from sequencer.execution import automaton, evaluation, system_state
+from sequencer.execution import automaton, commitments, evaluation, executor, system_state
 from sequencer.execution.machines.access import LegState
 from sequencer.lanes.lane import Lane
 from sequencer.lanes.lanes import Lanes
@@ -21,6 +21,7 @@ from sequencer.replica import recovery
 from sequencer.state.journal import Journal
 from sequencer.types.batch import Batch
 from sequencer.types.bundle import Bundle
+from sequencer.types.commitment import Commitment
 from sequencer.types.committee import Committee
 from sequencer.types.effects import Effect, PersistBatch, PersistVote
 from sequencer.types.outcome import Reason, Rejection
@@ -242,6 +243,10 @@ def is_strong_by_two_thirds(self: Committee, signers: Any) -> bool:
     return self.get_power(signers) >= 2 * self.fault_power + 1
 
 
+def make_commitment_without_time(*arguments: Any) -> Commitment:
+    return replace(commitments.make_commitment(*arguments), time_ms=0)
+
+
 BUGS: tuple[PlantedBug, ...] = (
     PlantedBug(
         "quorum_2f_plus_1",
@@ -331,6 +336,9 @@ BUGS: tuple[PlantedBug, ...] = (
     PlantedBug("time_goes_back", "V7", ("V7", "I10"), plant_time_goes_back),
     PlantedBug(
         "bundle_partial", "A8", ("A8", "A11", "A20"), replacing(Journal, "revert", revert_all_but_the_first_write)
+    ),
+    PlantedBug(
+        "commitment_without_time", "E2", ("E2",), replacing(executor, "make_commitment", make_commitment_without_time)
     ),
     PlantedBug("replay_accepted", "A6", ("A6", "A8"), replacing(automaton, "admit", admit_again)),
     PlantedBug("fee_not_burned", "A17", ("A17",), replacing(automaton, "admit", admit_for_free)),
