@@ -43,6 +43,44 @@ def test_G3_wrong_lengths_are_refused_without_raising(key_bytes: int, signature_
     assert not verify_ed25519(bytes(key_bytes), MESSAGE, bytes(signature_bytes))
 
 
+KEY_OF_66 = bytes.fromhex("34b4d9043156cb6dcf0beb0a2949b7559c940d2bcb6dbe8c53a9b30278e3a746")
+"""Public key of the seed 32 x 66; the signatures below are of `msg` under it."""
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        pytest.param(
+            "6a84d583f06569edb3f5ed77df65544b27d6948b4f0b2cb76f33dd8413b20719"
+            "d7733492a2c67e0846c717e052d5a0b02fe8f0c89840b9095576ddbfb636ba04",
+            id="R has a part of order 8: only a cofactored verifier takes it",
+        ),
+        pytest.param(
+            "0100000000000000000000000000000000000000000000000000000000000000"
+            "39cd3aa40e2bb6faf4dc36ef028f14b37545e1159b7893e3dc6e4b500f791c05",
+            id="R is the neutral point: OpenSSL takes it",
+        ),
+        pytest.param(
+            "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"
+            "c2bb3821f43a7949e1989c337d5549d0e989831cf7644c95b5730b40d5bc020f",
+            id="R is the neutral point, spelt with y = p + 1",
+        ),
+    ],
+)
+def test_G3_signature_that_only_other_libraries_accept_is_refused(signature: str) -> None:
+    """A new libsodium that took one of these would split light clients from validators."""
+    assert not verify_ed25519(KEY_OF_66, b"msg", bytes.fromhex(signature))
+
+
+def test_G3_ordinary_signature_of_the_same_key_is_accepted() -> None:
+    """Control: the key and the message of the signatures above are right."""
+    ordinary = (
+        "7767a3242dc9b58bbc68488c1265cc6cc5f26c6f3c88a5d55e901b0734dca572"
+        "fe2a2bdbae91a78b87ca0bf0faba88c205b234643203c34bb83583840d61e106"
+    )
+    assert verify_ed25519(KEY_OF_66, b"msg", bytes.fromhex(ordinary))
+
+
 SMALL_ORDER = [
     bytes(32),
     bytes([1]) + bytes(31),

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from sequencer.codec import encode
 from sequencer.crypto.merkle import compute_root
+from sequencer.crypto.signatures import Ed25519Signer
+from sequencer.state.proof import prove
+from sequencer.state.state_tree import build_tree
 from sequencer.types.block import BlockHeader
 from sequencer.types.bundle import AtLeast, Bundle, Leg, Operation
+from sequencer.types.commitment import Commitment
 from sequencer.types.primitives import Tip
+from sequencer.types.receipt import MerklePath
 from sequencer.types.signing import SIGNING_BYTES, SignatureKind, compute_client_signing_bytes, compute_signing_bytes
 from sequencer.types.vote import encode_signers
 from tests.unit.specs.markdown import get_section, read_document, read_hex, read_tables
@@ -80,6 +86,50 @@ def test_merkle_roots_are_those_of_the_table() -> None:
         elements: compute_root([element.encode() for element in elements])
         for elements in ((), ("a",), ("a", "b"), ("a", "b", "c"))
     }
+
+
+def test_merkle_path_is_that_of_the_worked_example() -> None:
+    """Levels where a node has no sibling are left out of its path."""
+    path = MerklePath.build((b"a", b"b", b"c"), 2)
+    assert encode(path.to_value()) == read_hex(OBJECTS, "merkle-path")
+
+
+def test_signed_item_is_that_of_the_worked_example() -> None:
+    """A client in another language can check its signature and the whole item that it sends."""
+    signer = Ed25519Signer(fill(0x66))
+    leg = replace(BUNDLE.legs[0], signer=signer.public_key)
+    bundle = replace(BUNDLE, payer=signer.public_key, legs=(leg,))
+    item = encode((1, bundle.to_value(), (signer.sign(compute_client_signing_bytes(bundle.id)),)))
+    assert [signer.public_key, bundle.id, item] == [
+        read_hex(OBJECTS, "item-payer"),
+        read_hex(OBJECTS, "item-bundle-id"),
+        read_hex(OBJECTS, "item"),
+    ]
+
+
+def test_commitment_digest_is_that_of_the_worked_example() -> None:
+    """E2: what a certificate signs is the hash of these eleven fields."""
+    roots = tuple(fill(byte) for byte in (0x33, 0x44, 0x55, 0x66, 0x77, 0x88))
+    commitment = Commitment(fill(0x11), 0, 5, fill(0x22), 1_700_000_000_000, *roots)
+    assert commitment.digest == read_hex(OBJECTS, "commitment-digest")
+
+
+def test_state_root_of_one_bucket_is_that_of_the_worked_example() -> None:
+    """A small state is one bucket: text keys ascending, amounts as integers, bytes as bytes."""
+    entries = (("kv/color", b"blue"), ("kv/n", 7))
+    assert [encode(entries), build_tree(entries).root] == [
+        read_hex(OBJECTS, "state-bucket"),
+        read_hex(OBJECTS, "state-root"),
+    ]
+
+
+def test_tree_proof_is_that_of_the_worked_example() -> None:
+    """Nine entries make a branch; the proof names the siblings that are not empty."""
+    tree = build_tree([(f"kv/{number}", number + 1) for number in range(9)])
+    assert [encode(prove(tree, "kv/0").to_value()), tree.root] == [
+        read_hex(OBJECTS, "tree-proof"),
+        read_hex(OBJECTS, "state-root-of-nine"),
+    ]
 
 
 def test_signer_bitmap_is_that_of_the_example() -> None:
