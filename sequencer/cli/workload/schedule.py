@@ -69,8 +69,10 @@ class Schedule:
     def __post_init__(self) -> None:
         if not 0 < self.rate <= RATE_MAX:
             raise LocalError(f"--rate must be above 0 and at most {RATE_MAX}, is {self.rate:g}")
-        if self.seconds <= 0 or self.count > TRANSACTIONS_MAX:
-            raise LocalError(f"--seconds must give 1..{TRANSACTIONS_MAX} transactions, gives {self.count}")
+        if not 0 < self.seconds * self.rate <= TRANSACTIONS_MAX:
+            raise LocalError(
+                f"--seconds must be above 0 and give at most {TRANSACTIONS_MAX} transactions, is {self.seconds:g}"
+            )
         if not 0 <= self.bundle_share <= 1:
             raise LocalError(f"--bundles must be a share from 0 to 1, is {self.bundle_share:g}")
 

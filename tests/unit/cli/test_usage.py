@@ -12,6 +12,7 @@ from sequencer.cli.cluster.directory import RPC_PORT_DEFAULT, Running, make_sett
 from sequencer.cli.command import CommandError
 from sequencer.cli.init import parse_seats
 from sequencer.cli.main import main
+from sequencer.cli.workload.schedule import Schedule
 from sequencer.errors import LocalError
 from sequencer.node.home import NodeSettings, read_home
 from sequencer.node.node import find_own_index
@@ -64,6 +65,13 @@ def test_validator_without_its_vote_key_is_told_which_file_is_missing(tmp_path: 
     (tmp_path / "val0" / "keys" / "vote.key").unlink()
     with pytest.raises(LocalError, match=r"keys/vote\.key is missing"):
         find_own_index(read_home(tmp_path / "val0"))
+
+
+@pytest.mark.parametrize("seconds", [0.0, -3.0, float("nan"), float("inf")])
+def test_load_without_a_finite_time_is_refused(seconds: float) -> None:
+    """What is no number of seconds is named, not rounded."""
+    with pytest.raises(LocalError, match="--seconds must be above 0"):
+        Schedule(50, seconds, 0.1, 4)
 
 
 @pytest.mark.parametrize(
