@@ -17,7 +17,7 @@ ANSWER_BYTES_PER_SECOND = 16 << 20
 ANSWER_BURST_BYTES = 32 << 20
 """The same at once, after a quiet time."""
 REQUEST_COST_BYTES: dict[type, int] = {GetBlocks: 128 << 10, GetBatches: 64 << 10, Sync: 2 << 20}
-"""What a request costs beside the bytes of its answer, as so many bytes: 32 blocks are read from the disk one by one."""
+"""What a request costs beside its answer, in bytes: 32 blocks are read from the disk one by one."""
 OPEN_REQUESTS_MAX = 256
 """Requests of one kind to one peer for which an answer is still taken."""
 
