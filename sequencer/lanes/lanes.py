@@ -132,15 +132,18 @@ class Lanes:
         """Fetch what a finalized block needs; its voters have it. # L6 O1"""
         self._fetch.want(lane, tip, floor, sources, now_ms, is_delivery=True)
 
-    def on_finalized(self, cut: Cut) -> None:
-        """A finalized block moved the lanes' floors. # L3"""
+    def on_finalized(self, cut: Cut) -> bool:
+        """A finalized block moved the lanes' floors; tell whether the own lane moved. # L3"""
+        is_own_moved = False
         for index, tip in enumerate(cut):
             lane = self._lanes[index]
             if tip.position > lane.floor.position:
+                is_own_moved |= index == self._own_index
                 lane.advance_floor(tip)
                 self._holdings[index].forget(tip.position)
                 self._extend(index)
                 self._dirty[index] = None  # an owner whose window was full waits to hear it # L2b
+        return is_own_moved
 
     def on_delivered(self, cut: Cut) -> list[Digest]:
         """A block was executed and stored: its batches only answer fetches from now on. # L7

@@ -89,6 +89,7 @@ class Mempool:
         self._accounts = accounts
         self._add_to_lane = add_to_lane
         self._is_gossip_enabled = is_gossip_enabled
+        self._lane_rests_ms = 0
         self._entries: OrderedDict[Digest, Entry] = OrderedDict()
         self._bytes = 0
         self._channels: dict[ChannelKey, dict[int, list[Digest]]] = {}
@@ -181,6 +182,10 @@ class Mempool:
             return
         self.counters.requeued += 1
         entry.stage = Stage.HELD
+
+    def on_lane_moved(self, now: Instant) -> None:
+        """Finality took batches of the own lane: nobody leaves it out."""
+        self._lane_rests_ms = now.mono_ms + self._parameters.gossip_delay_ms
 
     def on_timer(self, now: Instant) -> None:
         """Ranks ripen, gossip falls due, clients stop waiting."""
@@ -305,10 +310,18 @@ class Mempool:
         return True
 
     def _gossip(self, due: list[Entry], now: Instant) -> None:
-        """Gossip what is not final T_GOSSIP after its admission, a few times."""
+        """Gossip what is not final T_GOSSIP after its admission, a few times.
+
+        While the own lane moves, what is in it will be final without help: copies in other
+        lanes would only add load to a network that is slow because it is loaded.
+        """
         items = []
         for entry in due:
             if entry.id not in self._entries:
+                continue
+            if entry.stage is Stage.LANED and now.mono_ms < self._lane_rests_ms:
+                entry.gossip_ms = self._lane_rests_ms
+                self._wake_at(self._by_time, entry.gossip_ms, entry)
                 continue
             items.append(entry.signed.item_bytes)
             waited_ms = max(now.mono_ms - entry.admitted_ms, self._parameters.gossip_delay_ms)

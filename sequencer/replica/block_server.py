@@ -1,7 +1,7 @@
 """Answer peers from the store: blocks by height, and batches that memory has let go of. # R2 L6
 
-One request per peer and kind at a time. A block that is larger than one answer travels without
-its batches; they are fetched by digest.
+One request per peer and kind at a time. Blocks that are larger than one answer, together with the
+next one that carries a finalization, travel without their batches; those are fetched by digest.
 """
 
 from __future__ import annotations
@@ -76,18 +76,33 @@ class BlockServer:
 
 
 def make_answer(loaded: BlocksLoaded) -> SyncBlocks:
-    """Return as many of the blocks as one message holds, up to the last one that carries its finalization."""
-    blocks = _fit(loaded.blocks)
-    while blocks and blocks[-1].finalization is None:
-        blocks = blocks[:-1]
+    """Return as many of the blocks as one message holds, up to the last one that carries its finalization.
+
+    If none of those does, return the blocks up to the first that does, without batches.
+    """
+    blocks = _trim(_fit(loaded.blocks)) or _strip(loaded.blocks)
     return SyncBlocks(blocks, loaded.commitment if blocks else None)
 
 
 def _fit(blocks: tuple[FinalizedBlock, ...]) -> tuple[FinalizedBlock, ...]:
     size, count = 0, 0
     for block in blocks:
-        size += _BLOCK_OVERHEAD_BYTES + sum(len(batch.payload) + _BATCH_OVERHEAD_BYTES for batch in block.batches)
+        size += _BLOCK_OVERHEAD_BYTES + _VALIDATOR_OVERHEAD_BYTES * len(block.header.cut)
+        size += sum(len(batch.payload) + _BATCH_OVERHEAD_BYTES for batch in block.batches)
         if size > ANSWER_BYTES_MAX:
             break
         count += 1
-    return blocks[:count] if count else tuple(replace(block, batches=()) for block in blocks[:1])
+    return blocks[:count]
+
+
+def _trim(blocks: tuple[FinalizedBlock, ...]) -> tuple[FinalizedBlock, ...]:
+    """Drop what no certificate here proves."""
+    while blocks and blocks[-1].finalization is None:
+        blocks = blocks[:-1]
+    return blocks
+
+
+def _strip(blocks: tuple[FinalizedBlock, ...]) -> tuple[FinalizedBlock, ...]:
+    """Return the blocks that the first certificate here proves, without batches."""
+    count = next((number for number, block in enumerate(blocks, 1) if block.finalization is not None), 0)
+    return tuple(replace(block, batches=()) for block in blocks[:count])

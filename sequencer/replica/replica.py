@@ -392,7 +392,8 @@ class Replica:
     def _take_finalized(self, now: Instant) -> bool:
         finalized = self._consensus.take_finalized()
         for entry in finalized:
-            self._lanes.on_finalized(entry.header.cut)
+            if self._lanes.on_finalized(entry.header.cut):
+                self._mempool.on_lane_moved(now)
             self._delivery.add(entry.header, entry.finalization)
         return bool(finalized)
 

@@ -10,7 +10,7 @@ from sequencer.mempool.mempool import GOSSIP_TRIES_MAX
 from sequencer.mempool.ranking import compute_rank
 from sequencer.types.item import SignedBundle
 from sequencer.types.outcome import Reason, Rejection
-from tests.unit.core_world import PARAMETERS
+from tests.unit.core_world import PARAMETERS, at
 from tests.unit.mempool.world import ALICE, BOB, FEE, Pool, make_bundle
 
 GOSSIP_MS = PARAMETERS.gossip_delay_ms
@@ -103,6 +103,25 @@ def test_validator_gossips_what_is_not_final_after_the_delay() -> None:
     early = pool.published()
     pool.time(GOSSIP_MS)
     assert (early, pool.published()) == ([], [bundle.item_bytes])
+
+
+def test_transaction_in_a_lane_that_moves_is_not_gossiped() -> None:
+    """Under load finality is late for everybody; copies would make it later."""
+    pool = Pool()
+    pool.submit(make_bundle())
+    pool.mempool.on_lane_moved(at(GOSSIP_MS - 1))
+    pool.time(2 * GOSSIP_MS - 2)
+    assert pool.published() == []
+
+
+def test_transaction_in_a_lane_that_came_to_rest_is_gossiped() -> None:
+    """T_GOSSIP after its last step a lane counts as left out."""
+    pool, bundle = Pool(), make_bundle()
+    pool.submit(bundle)
+    pool.mempool.on_lane_moved(at(GOSSIP_MS - 1))
+    pool.time(GOSSIP_MS)
+    pool.time(2 * GOSSIP_MS - 1)
+    assert pool.published() == [bundle.item_bytes]
 
 
 def test_full_node_gossips_at_once() -> None:
