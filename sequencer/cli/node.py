@@ -34,6 +34,8 @@ def run(options: argparse.Namespace) -> int:
             print_json({"event": "listening", "rpc": addresses.rpc, "p2p": dict(addresses.hosts)})
         else:
             print_text(f"{home.settings.name} listens: RPC {addresses.rpc}, p2p {', '.join(addresses.hosts.values())}")
+        if addresses.observer_reason is not None:
+            print_text(f"{home.settings.name} is an observer and signs nothing: {addresses.observer_reason}")
 
     return run_process(home, announce, is_stdin_watched=options.stop_when_stdin_closes)
 

@@ -56,6 +56,8 @@ class NodeAddresses:
     """URL."""
     hosts: Mapping[ChannelName, str]
     """Multiaddress of each libp2p host, by role."""
+    observer_reason: str | None = None
+    """Why this validator signs nothing; None if it does, or is none. # D1"""
 
 
 class PortBusyError(LocalError):
@@ -168,8 +170,10 @@ async def _run_parts(
         rpc_port = await nursery.start(partial(serve_rpc, queries, RpcAddress(host, int(port))))
         for task in (partial(border.read, driver.inbox), gossip.run, followers.run, driver.run):
             nursery.start_soon(task)
-        addresses = NodeAddresses(f"http://{host}:{rpc_port}", network.get_listen_addresses())
-        event_log.write("started", {"height": reports.height, "rpc": addresses.rpc})
+        addresses = NodeAddresses(f"http://{host}:{rpc_port}", network.get_listen_addresses(), replica.observer_reason)
+        event_log.write(
+            "started", {"height": reports.height, "rpc": addresses.rpc, "observer_reason": addresses.observer_reason}
+        )
         task_status.started(addresses)
 
 

@@ -96,3 +96,15 @@ def test_node_with_a_foreign_key_does_not_start(home: Path) -> None:
     _, errors = refused.communicate(timeout=30)
     assert refused.returncode == 2
     assert b"keys/vote.key is not the key that the genesis names for val0" in errors
+
+
+def test_node_without_vote_log_says_on_stderr_that_it_signs_nothing(home: Path) -> None:
+    """An operator must not learn it from a missing vote. # D1"""
+    for segment in (home / "votes").iterdir():
+        segment.unlink()
+    with start(home) as running:
+        assert running.stdout is not None
+        running.stdout.readline()
+        os.kill(running.pid, signal.SIGTERM)
+        _, errors = running.communicate(timeout=20)
+    assert b"is an observer and signs nothing: vote log is missing" in errors
