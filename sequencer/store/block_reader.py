@@ -68,12 +68,15 @@ class BlockReader:
         return FinalizedBlock(stored.header, stored.finalization, whole) if len(whole) == len(batches) else None
 
     def get_blocks(self, from_height: Height, count: int, bytes_max: int) -> tuple[FinalizedBlock, ...]:
-        """Return up to `count` consecutive blocks; stops before one that would exceed `bytes_max` of payload."""
+        """Return up to `count` consecutive blocks.
+
+        Stops before one that would exceed `bytes_max` of payload, once there is a block that carries its finalization.
+        """
         blocks: list[FinalizedBlock] = []
         size = 0
         for block in self.iterate_blocks(from_height, from_height + count):
             size += sum(len(batch.payload) for batch in block.batches)
-            if blocks and size > bytes_max:
+            if size > bytes_max and any(earlier.finalization is not None for earlier in blocks):
                 break
             blocks.append(block)
         return tuple(blocks)

@@ -134,9 +134,9 @@ class CatchUp:
 def _verify_batches(blocks: tuple[FinalizedBlock, ...], head: BlockHeader) -> None:
     """Every batch is one that its block's cut adds, and none is missing. # O2
 
-    A block that comes alone and without any batch is too large for one answer: its batches are fetched.
+    Blocks that come without any batch are too large for one answer: their batches are fetched.
     """
-    if len(blocks) == 1 and not blocks[0].batches:
+    if not any(block.batches for block in blocks):
         return
     before = head.cut
     for block in blocks:

@@ -100,6 +100,14 @@ def test_R2_single_block_larger_than_an_answer_travels_without_its_batches() -> 
     assert (block.header.height, block.finalization is None, block.batches) == (1, False, ())
 
 
+def test_R2_large_blocks_before_the_first_finalization_travel_without_their_batches() -> None:
+    """Blocks that only a later certificate proves leave nobody behind either, however large they are."""
+    batch = GROUP.batch(1, 1, items=[bytes(65_000)] * 4)
+    blocks = serve(make_blocks(False, False, True, True, batches=(batch,) * (ANSWER_BYTES_MAX // 2 // 260_000))).blocks
+    assert [(block.header.height, block.batches) for block in blocks] == [(1, ()), (2, ()), (3, ())]
+    assert blocks[-1].finalization is not None
+
+
 def test_loaded_blocks_nobody_waits_for_are_dropped() -> None:
     """The peer may be gone."""
     assert BlockServer().on_loaded(BlocksLoaded(7, (), None)) is None

@@ -74,6 +74,15 @@ def test_lookups_find_what_was_stored_and_nothing_else(tmp_path: Path) -> None:
     assert reader.get_transaction(make_digest(1)) is None
 
 
+def test_range_of_large_blocks_reaches_to_the_first_finalization(tmp_path: Path) -> None:
+    """Who catches up can prove nothing with blocks that end before it. # R2"""
+    store, chain = open_store(make_home(tmp_path)), Chain()
+    chain.grow(3, is_finalized=False)
+    chain.grow(2)
+    store.perform([PersistBlock(block) for block in chain.blocks])
+    assert [block.header.height for block in store.reader.get_blocks(1, 32, 1)] == [1, 2, 3, 4]
+
+
 def test_executed_block_has_one_encoding() -> None:
     """Encoding and decoding are inverse, and bytes that are not canonical are refused."""
     block = make_executed(Chain().grow()[0], COMMIT, USED)
