@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import tempfile
 import time
 from pathlib import Path
 
+from sequencer.cli.cluster.temporary import lend_directory
 from sequencer.cli.command import CommandError, ExitStatus, add_json, find_cause
 from sequencer.cli.signals import Remembered, remember_signals, run_until_signal
 from sequencer.errors import LocalError
@@ -43,8 +43,8 @@ def run(options: argparse.Namespace) -> int:
         if options.home is not None:
             _run_in(options.home.absolute(), options, started_at, signals)
             return ExitStatus.OK
-        with tempfile.TemporaryDirectory(prefix="sequencer-devnet-", ignore_cleanup_errors=True) as directory:
-            _run_in(Path(directory), options, started_at, signals)
+        with lend_directory() as directory:
+            _run_in(directory, options, started_at, signals)
     return ExitStatus.OK
 
 
