@@ -20,7 +20,7 @@ from sequencer.consensus.forwarding import (
 from sequencer.consensus.header_fetch import HeaderFetch
 from sequencer.consensus.own_votes import OwnVotes, attach_entry
 from sequencer.consensus.proposer import Parent, choose_parent, compute_proposal_time, make_header
-from sequencer.consensus.timeouts import ADVANCE_FACTOR
+from sequencer.consensus.timeouts import ADVANCE_FACTOR, Patience
 from sequencer.consensus.view_clock import make_view_clock
 from sequencer.consensus.view_record import ViewRecord, find_contradiction
 from sequencer.crypto.hashing import ZERO_DIGEST
@@ -64,6 +64,7 @@ class Consensus:
         self._tree = self._finality.tree
         self._fetch = HeaderFetch(parameters.fetch_retry_ms)
         self._forwarding = Forwarding()
+        self._patience = Patience()
         self._records: dict[View, ViewRecord] = {}
         self._effects: list[Effect] = []
         self.view: View = max(self.finalized_view + 1, own_votes.highest_view)
@@ -74,7 +75,7 @@ class Consensus:
         self.views_nullified = 0
         """Nullifications seen; for the statistics."""
         self._entry: Certificate | None = None
-        self._clock = make_view_clock(self.view, self.finalized_view, committee, parameters, 0)
+        self._clock = make_view_clock(self.view, self.finalized_view, committee, parameters, 0, 0)
 
     # --- what the replica reads ---------------------------------------------------------
 
@@ -239,7 +240,9 @@ class Consensus:
         """Enter `view` by `entry`. # C3"""
         self.view = view
         self._entry = entry
-        self._clock = make_view_clock(view, self.finalized_view, self._committee, self._parameters, now.mono_ms)
+        self._clock = make_view_clock(
+            view, self.finalized_view, self._committee, self._parameters, self._patience.steps, now.mono_ms
+        )
         if entry is not None and self._committee.get_leader(view) != self._own_index:
             self._clock.forward_ms = now.mono_ms + self._clock.timeout_ms // 2
 
@@ -298,8 +301,6 @@ class Consensus:
         return choose_parent(
             self.view, self.finalized_view, self.finalized_digest, self.finalization, self._records.get
         )
-
-    # --- voting -------------------------------------------------------------------------
 
     def _keep_proposal(self, proposal: Proposal, now: Instant) -> None:
         """Consider the first valid proposal of a view; a second one changes no vote. # V2"""
@@ -433,6 +434,8 @@ class Consensus:
         elif certificate.kind is VoteKind.NULLIFY:
             self.views_nullified += 1
         else:
+            given_up = sum(RecordKind.NULLIFY in passed.own for passed in self._records.values())
+            self._patience.on_finalized(given_up, self._committee)
             self._finality.advance(certificate)
         if certificate.view >= self.view:
             self._enter(certificate.view + 1, certificate, now)

@@ -50,8 +50,8 @@ class ViewClock:
 
 
 def make_view_clock(
-    view: View, finalized_view: View, committee: Committee, parameters: Parameters, now_ms: int
+    view: View, finalized_view: View, committee: Committee, parameters: Parameters, patience: int, now_ms: int
 ) -> ViewClock:
     """Return the clock of a view that is entered now."""
-    timeout_ms = compute_view_timeout(view, finalized_view, committee, parameters)
+    timeout_ms = compute_view_timeout(view, finalized_view, committee, parameters, patience)
     return ViewClock(now_ms, timeout_ms, parameters.idle_ms)

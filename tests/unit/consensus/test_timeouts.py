@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sequencer.consensus.timeouts import compute_view_timeout
+from sequencer.consensus.timeouts import CALM_FINALIZATIONS, Patience, compute_view_timeout
 from sequencer.consensus.view_clock import ViewClock
 from sequencer.types.committee import Committee, Validator
 from sequencer.types.parameters import Parameters
@@ -27,7 +27,7 @@ def test_T1_view_time_is_capped() -> None:
 
 
 def test_T6_finalization_resets_the_view_time() -> None:
-    """Only the distance to the finalized view counts."""
+    """Beyond patience only the distance to the finalized view counts."""
     assert compute_view_timeout(102, 100, COMMITTEE, PARAMETERS) == BASE
 
 
@@ -47,3 +47,27 @@ def test_T2_T3_late_work_leaves_the_leader_its_time(work_since_ms: int | None, s
     clock = ViewClock(entered_ms=0, timeout_ms=100, idle_ms=500, work_since_ms=work_since_ms)
     assert clock.compute_deadline(is_proposed=False) == start_ms + 300
     assert clock.compute_deadline(is_proposed=True) == start_ms + 500
+
+
+def test_T6_needed_patience_is_kept() -> None:
+    """The next block does not pay again for learning how slow the network is."""
+    patience = Patience()
+    patience.on_finalized(2, COMMITTEE)
+    assert compute_view_timeout(3, 2, COMMITTEE, PARAMETERS, patience.steps) == PARAMETERS.view_timeout_base_ms * 3 // 2
+
+
+def test_T6_one_dead_leader_teaches_nothing() -> None:
+    """Its view is given up once per round; nobody is slow."""
+    patience = Patience()
+    for _ in range(10):
+        patience.on_finalized(1, COMMITTEE)
+    assert patience.steps == 0
+
+
+def test_T6_patience_is_given_back_after_calm() -> None:
+    """A network that has become quick again is trusted again."""
+    patience = Patience()
+    patience.on_finalized(2, COMMITTEE)
+    for _ in range(CALM_FINALIZATIONS):
+        patience.on_finalized(0, COMMITTEE)
+    assert patience.steps == 0
