@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import random
+from dataclasses import dataclass, replace
 
 from sequencer.errors import LocalError
 from sequencer.simulation.faults import ALL_FAULTS, FaultKind
@@ -24,6 +25,17 @@ SIMULATION_PARAMETERS = Parameters(
 """A slow network's times: few events per second, and snapshots often enough to restart from them."""
 
 
+def draw_parameters(rng: random.Random) -> Parameters:
+    """Return the times of one seed: some are too short for the network, so that views fail without a fault."""
+    return replace(
+        SIMULATION_PARAMETERS,
+        view_timeout_base_ms=rng.choice((60, 120, 400)),
+        pace_ms=rng.choice((200, 600, 1_000)),
+        idle_ms=rng.choice((600, 1_200, 2_000)),
+        lane_advance_max=rng.choice((1, 4)),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class SimulationOptions:
     """What all seeds of a campaign share."""
@@ -34,7 +46,8 @@ class SimulationOptions:
     """Voting power of each validator; empty means 1 each."""
     faults: tuple[FaultKind, ...] = ALL_FAULTS
     """Fault kinds that seeds may suffer; each is on or off per seed."""
-    parameters: Parameters = SIMULATION_PARAMETERS
+    parameters: Parameters | None = None
+    """The protocol's times and limits; None draws them per seed."""
 
     def verify(self) -> None:
         """Refuse what cannot run; raises `LocalError` naming the option."""

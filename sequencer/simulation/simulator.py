@@ -24,7 +24,7 @@ from sequencer.simulation.faults import HEAL_US, Fault, FaultInjector, plan_faul
 from sequencer.simulation.network import DelayProfile, Network
 from sequencer.simulation.node import Machine, SimulatedNode
 from sequencer.simulation.observer import Observers
-from sequencer.simulation.options import SIMULATED_SECONDS, SimulationOptions
+from sequencer.simulation.options import SIMULATED_SECONDS, SimulationOptions, draw_parameters
 from sequencer.simulation.recorder import Recorder
 from sequencer.simulation.reference import ReferenceInterpreter
 from sequencer.simulation.scheduler import MILLISECOND, SECOND, Scheduler
@@ -239,5 +239,5 @@ def make_genesis(seed: int, options: SimulationOptions, scheme: TokenScheme, eco
         validators=validators,
         rollups=economy.rollups,
         deposits=economy.deposits,
-        parameters=options.parameters,
+        parameters=options.parameters or draw_parameters(random.Random(f"{seed}/parameters")),
     )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sequencer.simulation.network import LOST
 from sequencer.simulation.node import SimulatedNode
-from sequencer.simulation.options import SimulationOptions
+from sequencer.simulation.options import SIMULATION_PARAMETERS, SimulationOptions
 from sequencer.simulation.runner import Plant
 from sequencer.simulation.scheduler import MILLISECOND, SECOND
 from sequencer.simulation.simulator import Simulation
@@ -24,7 +24,7 @@ class Stage:
     """Four validators that have just booted; time is moved by hand."""
 
     def __init__(self, seed: int = 1) -> None:
-        self.simulation = Simulation(seed, SimulationOptions(faults=()))
+        self.simulation = Simulation(seed, SimulationOptions(faults=(), parameters=SIMULATION_PARAMETERS))
         self.simulation.start()
 
     @property
