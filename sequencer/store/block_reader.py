@@ -45,6 +45,7 @@ class BlockReader:
         self._directory = directory
         self._segments = SegmentReader(directory)
         self._lock = threading.Lock()
+        self._unreadable: tuple[Digest, ...] = ()
         with naming_sqlite_failure("open"):
             self._db = sqlite3.connect(f"file:{index_path}?mode=ro", uri=True, check_same_thread=False)
 
@@ -65,7 +66,20 @@ class BlockReader:
             return None
         batches = tuple(self.get_batch(digest) for digest in stored.batches)
         whole = tuple(batch for batch in batches if batch is not None)
-        return FinalizedBlock(stored.header, stored.finalization, whole) if len(whole) == len(batches) else None
+        if len(whole) < len(batches):
+            self._note_unreadable(stored.batches)
+            return None
+        return FinalizedBlock(stored.header, stored.finalization, whole)
+
+    def _note_unreadable(self, digests: tuple[Digest, ...]) -> None:
+        with self._lock:
+            self._unreadable = digests
+
+    def take_unreadable(self) -> tuple[Digest, ...]:
+        """Return the batches of the block that was last found incomplete, once; the writer looks at them again."""
+        with self._lock:
+            unreadable, self._unreadable = self._unreadable, ()
+        return unreadable
 
     def get_blocks(self, from_height: Height, count: int, bytes_max: int) -> tuple[FinalizedBlock, ...]:
         """Return up to `count` consecutive blocks.

@@ -159,6 +159,16 @@ class BlockStore:
         self._waiting_batches.add(digest)
         self._append(FrameKind.BATCH, encode(batch.to_value()), batch)
 
+    def lose_damaged(self, digests: tuple[Digest, ...]) -> None:
+        """Forget where those of the batches stand that are damaged there, so that they are taken in again."""
+        reader = SegmentReader(self.directory)
+        for digest in digests:
+            place = self.index.get_batch_place(digest)
+            if place is not None and reader.read(place) is None:
+                self.counters["frames_unreadable"] += 1
+                self.index.lose_batch(digest)
+        reader.close()
+
     def append_block(self, block: FinalizedBlock, position: LogPosition) -> None:
         """Take in a block, and those of its batches that are not here yet."""
         for batch in block.batches:

@@ -150,6 +150,19 @@ class Index:
                 is not None
             )
 
+    def get_batch_place(self, digest: Digest) -> Place | None:
+        """Return where the batch stands, None if it is not indexed."""
+        with naming_sqlite_failure("read"):
+            row = self._db.execute(
+                "SELECT segment, offset, length FROM batches WHERE digest = ? AND segment >= 0", (digest,)
+            ).fetchone()
+        return None if row is None else Place(*row)
+
+    def lose_batch(self, digest: Digest) -> None:
+        """Note that the batch is not where it stood; its row waits for it, as in a rebuilt index."""
+        with naming_sqlite_failure("write"):
+            self._db.execute("UPDATE batches SET segment = -1, offset = -1, length = 0 WHERE digest = ?", (digest,))
+
     def get_connected_height(self, base: Height) -> Height:
         """Return the highest h such that every block of base < height ≤ h is indexed; `base` if there is none."""
         with naming_sqlite_failure("read"):

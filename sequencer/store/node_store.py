@@ -202,6 +202,7 @@ class NodeStore:
         self._vote_log.append(record, effect.header, effect.certificates)
 
     def _append_block(self, block: FinalizedBlock) -> None:
+        self._blocks.lose_damaged(self.reader.take_unreadable())
         position = LogPosition(0, 0) if self._vote_log is None else self._vote_log.position
         self._blocks.append_block(block, position)
         header = block.header

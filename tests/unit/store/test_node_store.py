@@ -360,6 +360,27 @@ def test_segment_whose_removal_a_crash_prevented_goes_at_the_next_start(tmp_path
     assert store.get_statistics().counters == {"segments_leftover": 1}
 
 
+def test_block_with_a_damaged_batch_is_whole_again_once_it_is_stored_again(tmp_path: Path) -> None:
+    """What peers give back must take the place of what the disk lost, although the index knows the batch."""
+    home, chain = make_home(tmp_path), Chain()
+    chain.grow(3, payload=b"fragile")
+    store = open_store(home)
+    perform_chain(store, chain)
+    store.close()
+    path = get_segment_path(home / "blocks", 1)
+    data = bytearray(path.read_bytes())
+    data[data.index(chain.blocks[1].batches[0].payload)] ^= 1
+    path.write_bytes(data)
+    store = open_store(home)
+    assert tuple(store.load().blocks) == (chain.blocks[0],)
+
+    store.perform([PersistBlock(block) for block in chain.blocks[1:]])
+
+    store.close()
+    store = open_store(home)
+    assert tuple(store.load().blocks) == tuple(chain.blocks)
+
+
 def test_pruning_keeps_the_blocks_that_a_restart_needs(tmp_path: Path) -> None:
     """Without a snapshot every block stays, whatever was asked for; look-ups are pruned all the same."""
     home, chain = make_home(tmp_path), Chain()
