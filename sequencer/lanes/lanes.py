@@ -163,6 +163,10 @@ class Lanes:
         for index in sorted(stored):
             if self._lanes[index].restore(stored[index]):
                 self._dirty[index] = None
+        if self.own is not None and self._own_index is not None:
+            # A crash between the two syncs leaves a batch without its record, and it will be pushed. # L1 D1
+            for batch in stored.get(self._own_index, ()):
+                self._log(batch)
 
     def stop(self) -> None:
         """Sign no more batches, for ever; the lanes of the others go on. # C2"""
@@ -323,6 +327,10 @@ class Lanes:
         self._lanes[batch.header.lane].keep(batch)
         self._arrived.append(batch)
 
+    def _log(self, batch: Batch) -> None:
+        record = VoteRecord(RecordKind.OWN_BATCH, batch.header.epoch, batch.header.position, batch.digest)
+        self._effects.append(PersistVote(record))
+
     def _take_early(self, lane: Lane) -> None:
         """Batches that came before their parent may fit now, whichever way it came. # L3"""
         for batch in sorted(lane.early.values(), key=lambda early: early.header.position):
@@ -347,10 +355,8 @@ class Lanes:
         flush_ms = self.own.get_flush_time(floor)
         while flush_ms is not None and now.mono_ms >= flush_ms:
             batch, item_ids = self.own.build(now.mono_ms)
-            header = batch.header
             self._keep(batch)
-            record = VoteRecord(RecordKind.OWN_BATCH, header.epoch, header.position, batch.digest)
-            self._effects.append(PersistVote(record))
+            self._log(batch)
             self._extend(self._own_index)
             self._created.extend(item_ids)
             flush_ms = self.own.get_flush_time(floor)

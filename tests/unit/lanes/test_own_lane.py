@@ -120,6 +120,24 @@ def test_L1_restart_goes_on_above_the_newest_signed_batch() -> None:
     assert (batch.header.position, batch.header.parent) == (2, before.digest)
 
 
+def test_L1_restored_batch_is_logged_before_it_is_pushed() -> None:
+    """A crash between the sync of the blocks and that of the vote log leaves a batch without its record."""
+    before = get_batches(Holder().build())[0]
+    holder = Holder(own_top=tip(before))
+    holder.lanes.restore([before])
+    holder.hello(1)
+    assert [type(e) for e in holder.effects if isinstance(e, PersistVote | Send)] == [PersistVote, Send]
+    assert (holder.logged, holder.pushed(1)) == ([1], [1])
+
+
+def test_L1_restored_batch_of_another_lane_is_not_logged() -> None:
+    """The vote log holds what its owner signed."""
+    before = get_batches(Holder().build())[0]
+    holder = Holder(index=1)
+    holder.lanes.restore([before])
+    assert holder.take().logged == []
+
+
 def test_L1_lane_without_room_refuses_items() -> None:
     """Beyond 4 MB the mempool keeps what comes."""
     holder = Holder(own_top=Tip(10_000, name_digest("far")))
