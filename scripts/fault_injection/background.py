@@ -3,54 +3,58 @@
 from __future__ import annotations
 
 import threading
+import time
 from types import TracebackType
 
 from scripts.fault_injection.cluster import Cluster
 from scripts.fault_injection.wallet import Wallet
 
-INTERVAL_SECONDS = 0.1
-ITEMS_PER_INTERVAL = 10
-"""At most 100 transfers per second."""
+INTERVAL_SECONDS = 0.05
+"""Pause of a worker between two calls."""
+ITEMS_PER_CALL = 10
+WORKERS = 4
+STOP_SECONDS_MAX = 30.0
 
 
 class BackgroundLoad:
-    """Sends transfers from a thread to every validator in turn that answers, until the context ends."""
+    """Sends transfers from a few threads to every validator in turn that answers, until the context ends."""
 
     def __init__(self, cluster: Cluster, wallet: Wallet) -> None:
         self._cluster = cluster
         self._wallet = wallet
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._threads = [threading.Thread(target=self._run, args=[number], daemon=True) for number in range(WORKERS)]
         self.sent = 0
-        self.refused = 0
-        """Calls that no validator answered, because it was dead."""
+        """Transfers that some validator answered for."""
+        self.seconds = 0.0
+        """How long the load lasted, after its end."""
 
     def __enter__(self) -> BackgroundLoad:
-        self._thread.start()
+        self._started_at = time.monotonic()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended.set()
-        self._thread.join(30)
+        for thread in self._threads:
+            thread.join(STOP_SECONDS_MAX)
+        self.seconds = time.monotonic() - self._started_at
 
-    def _run(self) -> None:
-        turn = 0
-        transfers = self._wallet.iterate_transfers()
+    def _run(self, turn: int) -> None:
         while not self._ended.wait(INTERVAL_SECONDS):
-            items = [next(transfers) for _ in range(ITEMS_PER_INTERVAL)]
+            items = [self._wallet.sign_transfer() for _ in range(ITEMS_PER_CALL)]
             turn += 1
             # A channel keeps its order only if a refused item is sent again before its successor.
             while not self._ended.is_set() and not self._try_send(turn, items):
                 turn += 1
 
     def _try_send(self, turn: int, items: list[tuple[str, str]]) -> bool:
-        name = self._cluster.names[turn % len(self._cluster.names)]
         try:
-            self._wallet.send(name, items)
-        except (OSError, RuntimeError):
-            self.refused += 1
+            self._wallet.send(self._cluster.names[turn % len(self._cluster.names)], items)
+        except (OSError, RuntimeError):  # dead, or just dying
             self._ended.wait(INTERVAL_SECONDS)
             return False
         self.sent += len(items)

@@ -16,7 +16,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -81,18 +81,32 @@ class Cluster:
 
     def call(self, name: str, method: str, seconds_max: float = 5.0, **parameters: object) -> Any:
         """Return the result of one JSON-RPC call; raises `OSError` if the node does not answer."""
-        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}).encode()
+        return self.call_many(name, method, [parameters], seconds_max)[0]
+
+    def call_many(
+        self, name: str, method: str, parameters: Sequence[Mapping[str, object]], seconds_max: float = 5.0
+    ) -> list[Any]:
+        """Return the results of up to 100 calls in one request; raises `OSError`, or `RuntimeError` for an error."""
+        calls = [
+            {"jsonrpc": "2.0", "id": number, "method": method, "params": one} for number, one in enumerate(parameters)
+        ]
+        replies = self._post(name, calls, seconds_max)
+        for reply in replies:
+            if "error" in reply:
+                raise RuntimeError(f"{method} on {name}: {reply['error']}")
+        return [reply["result"] for reply in sorted(replies, key=lambda reply: int(reply["id"]))]
+
+    def _post(self, name: str, calls: list[dict[str, object]], seconds_max: float) -> list[dict[str, Any]]:
+        body = json.dumps(calls).encode()
         request = urllib.request.Request(self.get_url(name), body, {"content-type": "application/json"}, method="POST")
         try:
             with urllib.request.urlopen(request, timeout=seconds_max) as answer:
-                reply = json.load(answer)
+                replies = json.load(answer)
         except urllib.error.HTTPError as error:
-            reply = json.load(error)
+            replies = json.load(error)
         except (http.client.HTTPException, json.JSONDecodeError) as error:
-            raise ConnectionError(f"{method} on {name}: the answer broke off: {error}") from error
-        if "error" in reply:
-            raise RuntimeError(f"{method} on {name}: {reply['error']}")
-        return reply["result"]
+            raise ConnectionError(f"{name}: the answer broke off: {error}") from error
+        return replies if isinstance(replies, list) else [replies]
 
     def get_height(self, name: str) -> int:
         """Return the validator's height."""

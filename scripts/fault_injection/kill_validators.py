@@ -97,7 +97,9 @@ def kill_one_by_one(cluster: Cluster, wallet: Wallet, report: Report, rounds: in
                 report.note(cluster.describe(victim))
     text = f"{rounds} x kill -9 of one validator under load: {len(seconds)} back in step"
     report.claim(len(seconds) == rounds, f"{text}, the slowest after {max(seconds, default=0):.1f} s")
-    report.note(f"heights {first}..{cluster.get_height(victim)} meanwhile, {load.sent} transfers handed in")
+    report.note(
+        f"heights {first}..{cluster.get_height(victim)} in {load.seconds:.0f} s, {load.sent} transfers handed in"
+    )
     check_acknowledged(cluster, wallet, report)
 
 
@@ -157,9 +159,9 @@ def kill_two(cluster: Cluster, wallet: Wallet, report: Report, transcript: Trans
 
 def check_votes(cluster: Cluster, report: Report, transcript: Transcript) -> None:
     """What was logged and what was heard contradict nothing, over all lives; the control is found."""
-    collect_logs(cluster, transcript)
     for name in cluster.names:
         transcript.add_wire(cluster.get_home(name))
+    collect_logs(cluster, transcript)  # after the wire: what is said has been logged before
     contradictions = transcript.find_contradictions()
     counts = f"{len(transcript.logged)} records of vote logs, {len(transcript.heard)} statements heard on the wire"
     report.claim(not contradictions and bool(transcript.heard), f"{counts}: {len(contradictions)} contradictions")
@@ -169,6 +171,8 @@ def check_votes(cluster: Cluster, report: Report, transcript: Transcript) -> Non
     report.claim(not unsigned, f"every statement heard bears its validator's signature ({len(unsigned)} do not)")
     unlogged = set(transcript.heard) - transcript.logged
     report.claim(not unlogged, f"and stands in its vote log ({len(unlogged)} do not)")
+    for said in sorted(unlogged)[:5]:
+        report.note(f"{said.validator} {said.kind.name} {said.number} {said.digest[:12]}")
     heard, signature = next((s, mark) for s, mark in transcript.heard.items() if s.kind is RecordKind.NOTARIZE)
     forged = Said(heard.validator, heard.kind, heard.number, "00" * 32)
     is_found = bool(find_contradictions({*transcript.logged, forged}))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from sequencer.types.bundle import Condition
 from sequencer.types.genesis import Genesis
 
 CHANNELS = 16
+CALLS_PER_REQUEST = 100
+DECIDED = ("committed", "aborted", "inadmissible")
 VALID_UNTIL = 100_000
 """Height above anything that a script reaches."""
 
@@ -30,6 +33,7 @@ class Wallet:
         self._slots = [(account, channel) for channel in range(CHANNELS) for account in self._load]
         self._sequences = {(account.address, channel): 0 for account, channel in self._slots}
         self._turn = 0
+        self._lock = threading.Lock()
         self.acknowledged: dict[str, str] = {}
         """Id → validator that answered `accepted`."""
 
@@ -37,9 +41,10 @@ class Wallet:
         self, name: str = "", *, amount: int = 1, conditions: Iterable[Condition] = ()
     ) -> tuple[str, str]:
         """Return id and item bytes, both in hex, of the next transfer on alpha; `name` picks the payer."""
-        payer, channel = self._next_slot(name)
-        sequence = self._sequences[(payer.address, channel)]
-        self._sequences[(payer.address, channel)] = sequence + 1
+        with self._lock:
+            payer, channel = self._next_slot(name)
+            sequence = self._sequences[(payer.address, channel)]
+            self._sequences[(payer.address, channel)] = sequence + 1
         receiver = self.accounts["dave"].address
         bundle = (
             BundleBuilder(self.genesis)
@@ -64,17 +69,19 @@ class Wallet:
         receipt: dict[str, Any] = self._cluster.call(validator, "seq_getTransactionReceipt", id=item_id)
         return receipt
 
-    def find_pending(self, validator: str, item_ids: list[str]) -> list[str]:
+    def find_pending(self, validator: str, item_ids: Sequence[str]) -> list[str]:
         """Return which of the ids the validator has not executed."""
-        return [
-            item_id
-            for item_id in item_ids
-            if self.get_receipt(validator, item_id)["status"] not in ("committed", "aborted", "inadmissible")
-        ]
+        return [item_id for page in self._iterate_pending(validator, item_ids) for item_id in page]
 
-    def is_all_final(self, validator: str, item_ids: list[str]) -> bool:
-        """Tell whether the validator has executed all of them."""
-        return not self.find_pending(validator, item_ids)
+    def is_all_final(self, validator: str, item_ids: Sequence[str]) -> bool:
+        """Tell whether the validator has executed all of them; asks no further than the first that is missing."""
+        return not any(self._iterate_pending(validator, item_ids))
+
+    def _iterate_pending(self, validator: str, item_ids: Sequence[str]) -> Iterator[list[str]]:
+        for start in range(0, len(item_ids), CALLS_PER_REQUEST):
+            page = [{"id": item_id} for item_id in item_ids[start : start + CALLS_PER_REQUEST]]
+            receipts = self._cluster.call_many(validator, "seq_getTransactionReceipt", page)
+            yield [receipt["id"] for receipt in receipts if receipt["status"] not in DECIDED]
 
     def _next_slot(self, name: str) -> tuple[Account, int]:
         if name:
@@ -83,8 +90,3 @@ class Wallet:
             return account, 0
         self._turn += 1
         return self._slots[(self._turn - 1) % len(self._slots)]
-
-    def iterate_transfers(self) -> Iterator[tuple[str, str]]:
-        """Sign one transfer after the other, over all accounts and channels."""
-        while True:
-            yield self.sign_transfer()
