@@ -9,6 +9,7 @@ hold, 1 one is broken, 2 git or the package index is missing.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import shutil
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +76,26 @@ class Stranger:
             check=False,
         )
 
+    @contextlib.contextmanager
+    def begin(self, *command: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+        """Start a command in the clone, in a session of its own; whatever is left of it at the end is killed."""
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                find_program(self, command),
+                cwd=self.clone,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
 
 def main() -> int:
     """Be the stranger."""
@@ -122,17 +143,7 @@ def start(stranger: Stranger, report: Report, name: str, seconds_max: float) -> 
     """Run `uv run sequencer devnet` until it is ready, then press Ctrl-C."""
     log = stranger.folder / "devnet.log"
     started = time.monotonic()
-    with log.open("w") as output:
-        devnet = subprocess.Popen(
-            find_program(stranger, ["uv", "run", "sequencer", "devnet"]),
-            cwd=stranger.clone,
-            env=stranger.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    try:
+    with stranger.begin("uv", "run", "sequencer", "devnet", log=log) as devnet:
         wait_until(lambda: "ready in" in log.read_text() or devnet.poll() is not None, INSTALL_SECONDS_MAX, "ready")
         seconds = time.monotonic() - started
         pids = [int(pid) for pid in re.findall(r"  pid (\d+)", log.read_text())]
@@ -140,10 +151,6 @@ def start(stranger: Stranger, report: Report, name: str, seconds_max: float) -> 
         report.claim(is_ready, f"uv run sequencer devnet, {name}: ready after {seconds:.1f} s, {len(pids)} processes")
         os.killpg(devnet.pid, signal.SIGINT)  # as a terminal does
         status = devnet.wait(STOP_SECONDS_MAX)
-    finally:
-        if devnet.poll() is None:
-            os.killpg(devnet.pid, signal.SIGKILL)
-            devnet.wait()
     left = [pid for pid in pids if is_running(pid)]
     is_clean = status == 0 and not left and "Traceback" not in log.read_text()
     report.claim(is_clean, f"Ctrl-C: exit {status}, {len(left)} orphans, {log.read_text().strip().splitlines()[-1]!r}")
@@ -151,13 +158,15 @@ def start(stranger: Stranger, report: Report, name: str, seconds_max: float) -> 
 
 def test(stranger: Stranger, report: Report) -> None:
     """Run `uv run pytest`."""
+    log = stranger.folder / "pytest.log"
     started = time.monotonic()
-    done = stranger.run(*find_program(stranger, ["uv", "run", "pytest"]), seconds_max=2 * PYTEST_SECONDS_MAX)
+    with stranger.begin("uv", "run", "pytest", log=log) as tests, contextlib.suppress(subprocess.TimeoutExpired):
+        tests.wait(2 * PYTEST_SECONDS_MAX)
     seconds = time.monotonic() - started
-    last = done.stdout.strip().splitlines()[-1]
-    text = f"uv run pytest: exit {done.returncode} after {seconds:.0f} s: {last}"
-    report.claim(done.returncode == 0 and seconds <= PYTEST_SECONDS_MAX, text)
-    for line in [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))][:5]:
+    lines = log.read_text().strip().splitlines() or ["no output"]
+    text = f"uv run pytest: exit {tests.returncode} after {seconds:.0f} s: {lines[-1].strip()}"
+    report.claim(tests.returncode == 0 and seconds <= PYTEST_SECONDS_MAX, text)
+    for line in [line for line in lines if line.startswith(("FAILED", "ERROR"))][:5]:
         report.note(line[:150])
 
 
