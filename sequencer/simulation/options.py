@@ -32,7 +32,7 @@ def draw_parameters(rng: random.Random) -> Parameters:
         view_timeout_base_ms=rng.choice((60, 120, 400)),
         pace_ms=rng.choice((200, 600, 1_000)),
         idle_ms=rng.choice((600, 1_200, 2_000)),
-        lane_advance_max=rng.choice((1, 4)),
+        lane_advance_max=rng.choice((2, 4)),
     )
 
 
