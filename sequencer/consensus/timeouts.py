@@ -10,7 +10,7 @@ _EXPONENT_MAX = 40
 PROPOSAL_FACTOR = 3
 """t_prop = start + 3T. # T2"""
 ADVANCE_FACTOR = 5
-"""t_adv = entry + 5T, and T_RETRY = 5T. # T3 T4"""
+"""t_adv = start + 5T, and T_RETRY = 5T. # T3 T4"""
 
 
 CALM_FINALIZATIONS = 32

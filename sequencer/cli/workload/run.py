@@ -13,6 +13,7 @@ from sequencer.cli.workload.flights import Flight, Flights
 from sequencer.cli.workload.report import Report
 from sequencer.cli.workload.schedule import Schedule
 from sequencer.cli.workload.traffic import Mark, Traffic
+from sequencer.errors import LocalError
 from sequencer.sdk.building import Account
 from sequencer.sdk.client import Client
 from sequencer.sdk.errors import AnswerError, UnreachableError
@@ -49,6 +50,7 @@ class Load:
         """Send everything, wait for stragglers, check the marks, and return the counts."""
         async with Client(self.urls) as client:
             genesis = await client.fetch_genesis()
+            await require_one_network(self.urls, genesis)
             traffic = await make_traffic(client, genesis, len(self.urls))
             schedule = Schedule(self.rate, self.seconds, self.bundle_share, len(traffic.lanes))
             height = (await client.get_status()).height
@@ -58,6 +60,18 @@ class Load:
             flights.close()
         await check_marks(self.urls, flights)
         return flights.report
+
+
+async def require_one_network(urls: Sequence[str], genesis: Genesis) -> None:
+    """Raise `LocalError` if an end that answers belongs to another network; one that is dead may come back."""
+    for url in urls:
+        try:
+            async with Client((url,)) as client:
+                status = await client.get_status()
+        except UnreachableError:
+            continue
+        if status.chain_id != genesis.chain_id:
+            raise LocalError(f"{url} is of another network: its chain id is 0x{status.chain_id.hex()}")
 
 
 async def make_traffic(client: Client, genesis: Genesis, ends: int) -> Traffic:

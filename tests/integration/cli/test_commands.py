@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+import trio
 
 from sequencer.cli.bundle import EXAMPLE
-from tests.integration.cli.conftest import Done, Shell
+from sequencer.cli.cluster.blueprint import ROLLUPS_DEFAULT, Wish, draw
+from sequencer.rpc.server import RpcAddress, serve_rpc
+from tests.integration.cli.conftest import Done, EagerNode, Shell
 
 TRANSFER = ("tx", "send", "--from", "alice", "--to", "bob", "--amount", "5")
 
@@ -242,3 +245,13 @@ async def test_load_that_is_not_ordered_is_unknown_and_exits_1(shell: Shell, mon
     shell.node.is_ordering = False
     done = await shell.ask("load", "--rate", "20", "--seconds", "1")
     assert (done.status, done.result["unknown"], done.result["final"]) == (1, 20, 0)
+
+
+async def test_load_over_ends_of_two_networks_is_refused(shell: Shell, nursery: trio.Nursery) -> None:
+    """Half of it could only be rejected; nothing is sent."""
+    other = EagerNode(draw(Wish(4, ROLLUPS_DEFAULT, 6, None)))
+    port = await nursery.start(serve_rpc, other, RpcAddress())
+    ends = ("--rpc", shell.url, "--rpc", f"http://127.0.0.1:{port}")
+    done = await shell.run("load", "--rate", "20", "--seconds", "1", *ends)
+    assert done.status == 2
+    assert f"127.0.0.1:{port} is of another network" in done.err
