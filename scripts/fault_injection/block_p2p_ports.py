@@ -66,8 +66,10 @@ def check_sockets(cluster: Cluster, report: Report) -> list[int]:
     pids = set()
     for validator in cluster.ready["validators"]:
         expected = sorted(int(address.rsplit("/", 1)[1]) for address in validator["p2p"].values())
-        listening = get_listening_ports(validator["pid"])
-        report.claim(set(expected) <= listening, f"{validator['name']} pid {validator['pid']} listens on {expected}")
+        rpc = int(validator["rpc"].rsplit(":", 1)[1])
+        is_own = {*expected, rpc} == get_listening_ports(validator["pid"])
+        text = f"listens on {expected} for peers, {rpc} for clients, and nothing else"
+        report.claim(is_own, f"{validator['name']} pid {validator['pid']} {text}")
         ports += expected
         pids.add(validator["pid"])
     report.claim(len(pids) == len(cluster.names), f"{len(pids)} processes")
