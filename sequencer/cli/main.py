@@ -39,6 +39,9 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status; prints no traceback for an expected error."""
     arguments = sys.argv[1:] if argv is None else list(argv)
+    # Even where PYTHONDONTWRITEBYTECODE says no: libp2p is over a thousand files, and compiling
+    # them at every start would cost more than everything else together.
+    sys.dont_write_bytecode = False
     try:
         return run_command(arguments)
     except (Exception, BaseExceptionGroup, KeyboardInterrupt) as error:  # noqa: BLE001 # the edge: tells expected errors, re-raises bugs
