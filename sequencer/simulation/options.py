@@ -27,10 +27,11 @@ SIMULATION_PARAMETERS = Parameters(
 
 def draw_parameters(rng: random.Random) -> Parameters:
     """Return the times of one seed: some are too short for the network, so that views fail without a fault."""
+    timeout_ms = rng.choice((60, 120, 400))
     return replace(
         SIMULATION_PARAMETERS,
-        view_timeout_base_ms=rng.choice((60, 120, 400)),
-        pace_ms=rng.choice((200, 600, 1_000)),
+        view_timeout_base_ms=timeout_ms,
+        pace_ms=min(rng.choice((200, 600, 1_000)), 2 * timeout_ms),  # above 3 T every leader is given up in vain
         idle_ms=rng.choice((600, 1_200, 2_000)),
         lane_advance_max=rng.choice((2, 4)),
     )
