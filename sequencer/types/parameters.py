@@ -24,7 +24,7 @@ class Parameters:
     view_timeout_max_ms: int = 60_000
     """T_MAX, cap of T(v); ≥ the base."""
     pace_ms: int = 40
-    """T_PACE: a leader proposes at the earliest this long after it got the parent; 0..10,000."""
+    """T_PACE: a leader proposes at the earliest this long after it got the parent; 0..twice T_BASE."""
     idle_ms: int = 500
     """T_IDLE: with nothing to order, a leader proposes an empty block this long after entering; 1..60,000."""
     batch_delay_ms_max: int = 20
@@ -89,5 +89,8 @@ class Parameters:
                 raise DecodeError(f"{path}.{field.name}", "must be at least 1")
         if self.batch_bytes_max < ITEM_BYTES_MAX + 16:
             raise DecodeError(f"{path}.batch_bytes_max", f"must hold one item of {ITEM_BYTES_MAX} bytes")
+        if self.pace_ms > 2 * self.view_timeout_base_ms:
+            # A view is given up 3 T after there was work; its leader must be allowed to propose before.
+            raise DecodeError(f"{path}.pace_ms", "must not be above twice view_timeout_base_ms")
         if self.view_timeout_max_ms < self.view_timeout_base_ms:
             raise DecodeError(f"{path}.view_timeout_max_ms", "must not be below view_timeout_base_ms")

@@ -119,6 +119,12 @@ def test_parameters_may_be_zero_where_that_means_at_once_or_free() -> None:
     replace(Parameters(), pace_ms=0, rank_delay_ms=0, fee_base=0, fee_per_rollup_height=0, fee_per_operation=0).verify()
 
 
+def test_parameters_with_a_pace_that_no_view_outlasts_are_refused() -> None:
+    """Every view would be given up before its leader may propose."""
+    with pytest.raises(DecodeError, match=r"parameters\.pace_ms: must not be above twice view_timeout_base_ms"):
+        replace(Parameters(), pace_ms=2 * Parameters().view_timeout_base_ms + 1).verify()
+
+
 def test_unknown_rollup_raises() -> None:
     """Asking for a rollup that is not there is the caller's error."""
     with pytest.raises(LocalError, match="9"):
