@@ -9,10 +9,13 @@ from types import TracebackType
 from scripts.fault_injection.cluster import Cluster
 from scripts.fault_injection.wallet import Wallet
 
-INTERVAL_SECONDS = 0.05
+INTERVAL_SECONDS = 0.2
 """Pause of a worker between two calls."""
-ITEMS_PER_CALL = 10
+ITEMS_PER_CALL = 5
 WORKERS = 4
+"""With the two above: at most 100 transfers per second."""
+LAST_TRIES = 4
+"""After the end, for items that were refused: a gap would hold up all that follows in their channels."""
 STOP_SECONDS_MAX = 30.0
 
 
@@ -47,9 +50,11 @@ class BackgroundLoad:
         while not self._ended.wait(INTERVAL_SECONDS):
             items = [self._wallet.sign_transfer() for _ in range(ITEMS_PER_CALL)]
             turn += 1
+            tries_after_end = 0
             # A channel keeps its order only if a refused item is sent again before its successor.
-            while not self._ended.is_set() and not self._try_send(turn, items):
+            while tries_after_end < LAST_TRIES and not self._try_send(turn, items):
                 turn += 1
+                tries_after_end += self._ended.is_set()
 
     def _try_send(self, turn: int, items: list[tuple[str, str]]) -> bool:
         try:

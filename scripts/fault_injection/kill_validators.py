@@ -143,7 +143,7 @@ def kill_two(cluster: Cluster, wallet: Wallet, report: Report, transcript: Trans
     collect_logs(cluster, transcript)
     time.sleep(2)
     height = cluster.get_height(living[0])
-    items = [wallet.sign_transfer() for _ in range(10)]
+    items = [wallet.sign_transfer("alice") for _ in range(10)]  # whose channel no lost load has left a gap in
     wallet.send(living[0], items)
     time.sleep(SILENT_SECONDS)
     pending = wallet.find_pending(living[0], [item_id for item_id, _ in items])
