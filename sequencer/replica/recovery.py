@@ -29,6 +29,8 @@ class Recovered:
     anchor: Anchor
     replayed: tuple[ExecutedBlock, ...]
     """Newest blocks that were executed again, by height."""
+    items_replayed: int
+    """Items that were executed again; the next snapshot is due the sooner."""
     own_top: Tip | None
     """Newest own batch ever signed; None if there is none above the delivered cut."""
     observer_reason: str | None
@@ -42,9 +44,11 @@ def recover(config: ReplicaConfig, recovery: Recovery, on_replayed: Callable[[Ex
     """
     executor = _restore_executor(config.genesis, recovery)
     replayed: deque[ExecutedBlock] = deque(maxlen=REPLAYED_KEPT_MAX)
+    items_replayed = 0
     for block in recovery.blocks:
         executed = execute_block(config, executor, block)
         replayed.append(executed)
+        items_replayed += len(executed.results)
         on_replayed(executed)
     head = executor.header
     finalized = recovery.finalized_header or config.genesis.header
@@ -53,6 +57,7 @@ def recover(config: ReplicaConfig, recovery: Recovery, on_replayed: Callable[[Ex
         executor,
         Anchor(head, finalized, recovery.finalization, recovery.headers),
         tuple(replayed),
+        items_replayed,
         own_top,
         recovery.observer_reason or observer_reason,
     )
