@@ -20,12 +20,16 @@ TRIES_MAX = 40
 
 @dataclass(slots=True)
 class _Wanted:
+    """One chain, from the tip that was named down to the floor."""
+
     tip: Tip
     floor: Position
     sources: tuple[ValidatorIndex, ...]
     tries: int
     due_ms: int
     is_delivery: bool
+    asked: Digest
+    """The batch from which on the last request asked: the highest that is missing."""
 
 
 class BatchFetch:
@@ -56,11 +60,11 @@ class BatchFetch:
         if is_delivery and len(self._wanted) >= WANTED_MAX:
             self._displace()
         if sources and len(self._wanted) < WANTED_MAX:
-            self._wanted[(lane, tip.digest)] = _Wanted(tip, floor, tuple(sources), 0, due_ms, is_delivery)
+            self._wanted[(lane, tip.digest)] = _Wanted(tip, floor, tuple(sources), 0, due_ms, is_delivery, tip.digest)
 
     def is_wanted(self, lane: ValidatorIndex, digest: Digest) -> bool:
         """Tell whether an answer that starts with this batch was asked for."""
-        return (lane, digest) in self._wanted
+        return any(key[0] == lane and wanted.asked == digest for key, wanted in self._wanted.items())
 
     def poll(self, find_missing: Callable[[ValidatorIndex, Tip, Position], Tip | None], now_ms: int) -> list[Send]:
         """Return the requests that are due; chains that have become whole are dropped."""
@@ -73,10 +77,7 @@ class BatchFetch:
             if missing is None or wanted.tries >= TRIES_MAX:
                 del self._wanted[key]
                 continue
-            if missing.digest != wanted.tip.digest:
-                self._narrow(key, wanted, missing)
-                wanted = self._wanted[(key[0], missing.digest)]
-            sends.extend(self._ask(key[0], wanted, now_ms))
+            sends.extend(self._ask(key[0], wanted, missing, now_ms))
         return sends
 
     def wake(self, lane: ValidatorIndex, now_ms: int) -> None:
@@ -94,18 +95,14 @@ class BatchFetch:
         if oldest is not None:
             del self._wanted[oldest]
 
-    def _narrow(self, key: tuple[ValidatorIndex, Digest], wanted: _Wanted, missing: Tip) -> None:
-        del self._wanted[key]
-        self._wanted.setdefault(
-            (key[0], missing.digest),
-            _Wanted(missing, wanted.floor, wanted.sources, 0, wanted.due_ms, wanted.is_delivery),
-        )
-
-    def _ask(self, lane: ValidatorIndex, wanted: _Wanted, now_ms: int) -> list[Send]:
+    def _ask(self, lane: ValidatorIndex, wanted: _Wanted, missing: Tip, now_ms: int) -> list[Send]:
+        """Ask two peers for the chain from the highest missing batch on; progress starts the tries anew."""
+        if missing.digest != wanted.asked:
+            wanted.asked, wanted.tries = missing.digest, 0
         first = wanted.tries * PEERS_PER_TRY
         peers = {wanted.sources[(first + step) % len(wanted.sources)] for step in range(PEERS_PER_TRY)}
         wanted.tries += 1
         wanted.due_ms = now_ms + self._retry_ms
-        low = max(wanted.floor + 1, wanted.tip.position - BATCH_REPLY_BATCHES_MAX + 1)
-        request = GetBatches(lane, wanted.tip.digest, low, wanted.tip.position)
+        low = max(wanted.floor + 1, missing.position - BATCH_REPLY_BATCHES_MAX + 1)
+        request = GetBatches(lane, missing.digest, low, missing.position)
         return [Send(peer, request) for peer in sorted(peers)]

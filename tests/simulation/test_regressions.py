@@ -10,6 +10,7 @@ from sequencer.simulation.runner import format_failure, run_seed
 SEEDS = (
     pytest.param(5, 2, id="proposal-on-a-parent-below-the-executed-height"),
     pytest.param(5, 18, id="own-vote-kept-by-the-stored-certificate-only"),
+    pytest.param(7, 446, id="delivery-asks-for-a-half-fetched-chain-without-pause"),
     pytest.param(4, 0, id="header-of-a-certified-block-lost-when-all-restart"),
 )
 

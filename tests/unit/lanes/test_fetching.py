@@ -51,6 +51,18 @@ def test_L6_chain_that_came_meanwhile_is_not_asked_for() -> None:
     assert holder.push(CHAIN[0]).time(HAVE_MS).asked == []
 
 
+def test_L6_delivery_that_wants_again_what_is_half_there_does_not_ask_again() -> None:
+    """Delivery names its tip at every event; the rest of the chain is on its way already."""
+    holder = Holder()
+    holder.lanes.fetch_for_delivery(1, tip(FIVE[4]), 0, (2, 3), 0)
+    holder.take().reply(1, FIVE[4], FIVE[3]).time(0)
+    asked_again = []
+    for _ in range(3):
+        holder.lanes.fetch_for_delivery(1, tip(FIVE[4]), 0, (2, 3), 0)
+        asked_again += holder.time(0).asked
+    assert asked_again == []
+
+
 def test_L6_only_the_missing_part_is_asked_for() -> None:
     """The request names the highest missing batch and nothing below the floor."""
     holder = Holder().want(tip(FIVE[4])).reply(1, FIVE[4], FIVE[3])
