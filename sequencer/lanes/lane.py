@@ -136,10 +136,6 @@ class Lane:
             self._retained_bytes -= len(oldest.payload) + _BATCH_OVERHEAD_BYTES
         return done
 
-    def get_undelivered(self) -> list[Batch]:
-        """Return the batches on the chain above the floor, by position."""
-        return [self._batches[self.chain[position]] for position in sorted(self.chain)]
-
     def _find_next(self) -> Batch | None:
         for batch in self._batches.values():
             if self.may_extend(batch):

@@ -50,7 +50,7 @@ from sequencer.types.vote import Certificate, Proposal, Vote
 
 ITEMS_PER_SNAPSHOT_MAX = 10_000
 """Items executed since the last snapshot after which the next is saved, whatever the height: a
-restart executes them again, signatures too, which takes some 0.2 ms each."""
+restart executes them again, signatures too, which took 0.4 ms each on two busy cores."""
 
 
 class Replica:
@@ -169,10 +169,6 @@ class Replica:
     def is_pending(self, bundle_id: Digest) -> bool:
         """Tell whether this node holds the bundle and has not executed it."""
         return self._mempool.holds(bundle_id)
-
-    def get_commitment_certificate(self) -> CommitmentCertificate | None:
-        """Return the newest certificate of a commitment."""
-        return self._commitments.certificate
 
     def get_statistics(self) -> ReplicaStatistics:
         """Return what can be counted, frozen."""

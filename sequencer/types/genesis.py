@@ -29,14 +29,6 @@ GENESIS_BYTES_MAX = 16 << 20
 _Ordered = TypeVar("_Ordered", int, bytes, str)
 
 
-class HostRole(str, enum.Enum):
-    """The three libp2p hosts of a validator, by trust and weight."""
-
-    VOTES = "votes"
-    DATA = "data"
-    OPEN = "open"
-
-
 @dataclass(frozen=True, slots=True)
 class HostAddress:
     """Where one host of a validator listens, and who it is there."""
