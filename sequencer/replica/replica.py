@@ -368,9 +368,8 @@ class Replica:
             self._advance_lanes(effects, now)
             moved = self._take_finalized(now)
             moved |= self._advance_execution(effects, now)
-            self._consensus.is_cut_frozen = (
-                self._commitments.is_halted or self._pipeline.lag > self._config.genesis.parameters.delivery_lag_max
-            )
+            is_lagging = self._pipeline.lag > self._config.genesis.parameters.delivery_lag_max
+            self._consensus.freeze_cut(self._commitments.is_halted or is_lagging)
             if not moved:
                 break
             self._consensus.recheck(now)

@@ -158,7 +158,7 @@ TURNS = count()
 @contextmanager
 def plant_no_certificate_forwarding() -> Iterator[None]:
     with (
-        replaced(core.Consensus, "_forward_entry", lambda self: setattr(self._clock, "forward_ms", None)),
+        replaced(core.Consensus, "_forward_entry", lambda self: setattr(self._state.clock, "forward_ms", None)),
         replaced(core.Consensus, "_answer_stale", lambda self, peer, view, now: None),
         replaced(core.Consensus, "get_hello_certificates", lambda self: ()),
         replaced(core, "attach_entry", lambda vote, entry, is_resend: vote),

@@ -120,10 +120,10 @@ def test_F4_stale_votes_of_unknown_views_leave_nothing() -> None:
     node = make_follower()
     node.core.on_certificate(certify(Z, 500), at(1))
     peer = node.others[0]
-    before = len(node.core._records)
+    before = len(node.core._state.records)
     for view in range(1, 400):
         node.core._answer_stale(peer, view, at(2))
-    assert len(node.core._records) == before
+    assert len(node.core._state.records) == before
 
 
 def test_F4_remembered_answers_are_bounded() -> None:
@@ -144,7 +144,7 @@ def test_C4_finalized_views_are_forgotten() -> None:
         node.core.on_certificate(certify(N, view, header.digest), at(view))
         node.core.on_certificate(certify(F, view, header.digest), at(view))
         parent = header
-    assert (node.core.head.height, len(node.core._records) < 5) == (199, True)
+    assert (node.core.head.height, len(node.core._state.records) < 5) == (199, True)
 
 
 def test_C4_headers_wanted_are_bounded() -> None:
@@ -174,7 +174,7 @@ def test_C4_headers_nobody_asked_for_are_ignored(headers: tuple[object, ...]) ->
     """An answer must start with a wanted digest."""
     node = make_follower()
     node.core.on_block_headers(BlockHeaders(headers), at(1))  # type: ignore[arg-type] # headers
-    assert node.core._tree.get(OTHER.digest) is None
+    assert node.core._state.tree.get(OTHER.digest) is None
 
 
 # --- alarms -----------------------------------------------------------------------------

@@ -77,7 +77,7 @@ def test_P1_P3_leader_builds_on_the_highest_notarized_view_and_justifies_it() ->
 def test_O1_leader_with_a_frozen_cut_proposes_no_data() -> None:
     """Safe halt and delivery lag: blocks go on, empty. # O1 E2"""
     node = Node(leader_of(1))
-    node.core.is_cut_frozen = True
+    node.core.freeze_cut(True)
     node.shelf.offer = (TIP, *ROOT.cut[1:])
     node.core.on_timer(at(PARAMETERS.idle_ms))
     (proposal,) = find_broadcast(node.take(), Proposal)
