@@ -49,6 +49,14 @@ class SimulationOptions:
     """Fault kinds that seeds may suffer; each is on or off per seed."""
     parameters: Parameters | None = None
     """The protocol's times and limits; None draws them per seed."""
+    byzantine: int = 0
+    """Byzantine validators per seed; which ones is drawn, of power at most F unless the number does not allow it."""
+    behaviours: tuple[str, ...] = ()
+    """Names of the behaviours that Byzantine validators draw from; empty means every behaviour there is."""
+
+    def get_powers(self) -> tuple[int, ...]:
+        """Return the voting power of each validator."""
+        return self.powers or (1,) * self.validators
 
     def verify(self) -> None:
         """Refuse what cannot run; raises `LocalError` naming the option."""
@@ -58,3 +66,5 @@ class SimulationOptions:
             raise LocalError(f"powers: must be {self.validators} numbers, are {len(self.powers)}")
         if any(power < 1 for power in self.powers):
             raise LocalError("powers: must each be at least 1")
+        if not 0 <= self.byzantine <= self.validators:
+            raise LocalError(f"byzantine: must be 0..{self.validators}, is {self.byzantine}")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from sequencer.crypto.signatures import SCHEME
 from sequencer.replica.configuration import ReplicaConfig
+from sequencer.simulation.cast import draw_cast
 from sequencer.simulation.checkers.agreement import CertificateChecker, OrderChecker, PrefixChecker
 from sequencer.simulation.checkers.availability import AvailabilityChecker, HaveChecker, VoteAvailabilityChecker
 from sequencer.simulation.checkers.execution import AtomicityChecker, ExecutionChecker
@@ -85,7 +86,8 @@ class Simulation:
         economy = Economy(scheme)
         self.genesis = make_genesis(seed, options, scheme, economy)
         self.trace = Trace()
-        self.ledger = Ledger(self.scheduler, self.genesis)
+        self.cast = draw_cast(random.Random(f"{seed}/cast"), options.get_powers(), options.byzantine)
+        self.ledger = Ledger(self.scheduler, self.genesis, self.cast.byzantine)
         self.observers = Observers()
         self._attach_checkers(economy)
         self.network = Network(self.scheduler, self._rng, options.validators, self._rng.choice(DELAY_PROFILES))
@@ -227,10 +229,9 @@ class Simulation:
 def make_genesis(seed: int, options: SimulationOptions, scheme: TokenScheme, economy: Economy) -> Genesis:
     """Return the network of a seed; another seed gives another chain id, hence other leaders."""
     host = HostAddress("simulated", "/memory/0")
-    powers = options.powers or (1,) * options.validators
     validators = tuple(
         GenesisValidator(f"val{index}", scheme.make_signer(f"val{index}").public_key, power, host, host, host)
-        for index, power in enumerate(powers)
+        for index, power in enumerate(options.get_powers())
     )
     return Genesis(
         name=f"simulation {seed}",

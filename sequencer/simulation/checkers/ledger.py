@@ -52,8 +52,10 @@ class Violation:
 class Ledger(Observer):
     """Facts of one run: headers, votes, certificates, batches and who holds them, the log."""
 
-    def __init__(self, scheduler: Scheduler, genesis: Genesis) -> None:
+    def __init__(self, scheduler: Scheduler, genesis: Genesis, faulty: Iterable[int] = ()) -> None:
         self.genesis = genesis
+        self.faulty = set(faulty)
+        """Validators that no rule holds: Byzantine from the start, or from the moment that a fault made them so."""
         self._powers = [validator.power for validator in genesis.validators]
         self.violations: list[Violation] = []
         self.headers: dict[Digest, BlockHeader] = {genesis.header.digest: genesis.header}
@@ -81,7 +83,9 @@ class Ledger(Observer):
         return bool(self.violations)
 
     def report(self, rule: str, number: int, node: int, detail: str) -> None:
-        """Record that `rule` was broken."""
+        """Record that `rule` was broken, unless by a validator that is not correct; -1 names nobody."""
+        if node in self.faulty:
+            return
         self.violations.append(Violation(rule, number, node, self._scheduler.now_us // 1_000, detail))
 
     def listen(self, listener: CertificateListener) -> None:

@@ -87,6 +87,8 @@ class HonestyChecker(Observer):
             self._ledger.report("D1", 0, node.index, detail)
 
     def on_banned(self, node: SimulatedNode, peer: int, reason: str) -> None:
+        if peer in self._ledger.faulty:
+            return
         self._ledger.report("C1", 0, node.index, f"bans the honest validator {peer}: {reason}")
 
     def on_alarm(self, node: SimulatedNode, reason: str) -> None:
