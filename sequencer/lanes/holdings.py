@@ -19,24 +19,33 @@ class Holdings:
     def __init__(self, committee: Committee) -> None:
         self._committee = committee
         self._heard: dict[ValidatorIndex, deque[Tip]] = {}
+        self._supported: tuple[int, Position] | None = None
+        """Version of the lane for which it was computed, and the result; None since the last HAVE."""
 
     def note(self, peer: ValidatorIndex, tip: Tip) -> None:
         """The peer said HAVE(tip). It is cumulative: it covers the chain below the tip."""
         heard = self._heard.setdefault(peer, deque(maxlen=HEARD_PER_PEER_MAX))
         if tip not in heard:
             heard.append(tip)
+            self._supported = None
 
     def forget(self, position: Position) -> None:
         """Forget tips at or below the finalized position; they say nothing any more."""
         for peer in sorted(self._heard):
             kept = [tip for tip in self._heard[peer] if tip.position > position]
             self._heard[peer] = deque(kept, maxlen=HEARD_PER_PEER_MAX)
+        self._supported = None
 
-    def compute_supported_position(self, lane: Lane, own_index: ValidatorIndex | None) -> Position:
+    def get_supported_position(self, lane: Lane, own_index: ValidatorIndex | None) -> Position:
         """Return the highest position of the held chain that strong power holds too, or the floor's. # L5
 
         A HAVE for a descendant counts for its ancestors only where the chain between is held here.
         """
+        if self._supported is None or self._supported[0] != lane.version:
+            self._supported = (lane.version, self._compute_supported_position(lane, own_index))
+        return self._supported[1]
+
+    def _compute_supported_position(self, lane: Lane, own_index: ValidatorIndex | None) -> Position:
         power = 0 if own_index is None else self._committee.get_power((own_index,))
         strong = self._committee.total_power - self._committee.fault_power
         if power >= strong:

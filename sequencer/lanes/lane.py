@@ -30,6 +30,9 @@ class Lane:
         self.floor = floor
         """Finalized tip; what is at or below it is decided."""
         self.chain: dict[Position, Digest] = {}
+        self.version = 0
+        """Counts changes of chain and floor: what was computed from them holds until the next one."""
+        self._top = floor
         self.early: OrderedDict[Digest, Batch] = OrderedDict()
         self._batches: OrderedDict[Digest, Batch] = OrderedDict()
         self._retained: OrderedDict[Digest, Batch] = OrderedDict()
@@ -38,8 +41,7 @@ class Lane:
     @property
     def top(self) -> Tip:
         """Return the highest complete tip held, or the floor."""
-        position = self.floor.position + len(self.chain)
-        return Tip(position, self.chain[position]) if self.chain else self.floor
+        return self._top
 
     def get_batch(self, digest: Digest) -> Batch | None:
         """Return a held batch, undelivered or lately delivered."""
@@ -83,6 +85,7 @@ class Lane:
         following = self._find_next()
         while following is not None:
             self.chain[following.header.position] = following.digest
+            self._note_change()
             added.append(following)
             following = self._find_next()
         return added
@@ -121,6 +124,7 @@ class Lane:
             return
         self.chain = {position: digest for position, digest in self.chain.items() if position > tip.position}
         self.floor = tip
+        self._note_change()
         for digest in [digest for digest, batch in self.early.items() if batch.header.position <= tip.position]:
             del self.early[digest]
 
@@ -135,6 +139,11 @@ class Lane:
             _, oldest = self._retained.popitem(last=False)
             self._retained_bytes -= len(oldest.payload) + _BATCH_OVERHEAD_BYTES
         return done
+
+    def _note_change(self) -> None:
+        position = self.floor.position + len(self.chain)
+        self._top = Tip(position, self.chain[position]) if self.chain else self.floor
+        self.version += 1
 
     def _find_next(self) -> Batch | None:
         for batch in self._batches.values():

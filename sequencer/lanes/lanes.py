@@ -20,7 +20,7 @@ from sequencer.types.committee import Committee
 from sequencer.types.effects import Broadcast, Effect, PersistBatch, PersistVote, Send
 from sequencer.types.messages import MESSAGE_BYTES_MAX, Batches, GetBatches, Have, HaveEntry
 from sequencer.types.parameters import Parameters
-from sequencer.types.primitives import Cut, Digest, Instant, Position, Tip, ValidatorIndex
+from sequencer.types.primitives import Cut, Digest, Instant, Position, Tip, ValidatorIndex, get_earliest
 from sequencer.types.records import RecordKind, VoteRecord
 
 
@@ -110,8 +110,10 @@ class Lanes:
     def _choose_tip(self, index: ValidatorIndex, before: Tip, advance_max: int, is_own: bool) -> Tip:
         lane = self._lanes[index]
         highest = lane.top.position
+        if highest <= before.position:
+            return before
         if not is_own:
-            highest = self._holdings[index].compute_supported_position(lane, self._own_index)
+            highest = self._holdings[index].get_supported_position(lane, self._own_index)
         position = min(highest, before.position + advance_max)
         # After a restart the parent may lie below the floor: more was executed than the newest F known shows. # R1
         if position <= max(before.position, lane.floor.position):
@@ -298,13 +300,12 @@ class Lanes:
 
     def get_timer(self) -> int | None:
         """Return when `on_timer` must be called."""
-        times = [self._fetch.get_timer()]
-        if self._dirty and self._own_index is not None:
-            times.append(self._compute_have_time())
+        have_ms = self._compute_have_time() if self._dirty and self._own_index is not None else None
+        flush_ms = repush_ms = None
         if self.own is not None and self._own_index is not None:
-            times.append(self.own.get_flush_time(self._lanes[self._own_index].floor.position))
-            times.append(self.own.get_repush_time())
-        return min((time for time in times if time is not None), default=None)
+            flush_ms = self.own.get_flush_time(self._lanes[self._own_index].floor.position)
+            repush_ms = self.own.get_repush_time()
+        return get_earliest(self._fetch.get_timer(), have_ms, flush_ms, repush_ms)
 
     # --- inside -------------------------------------------------------------------------
 

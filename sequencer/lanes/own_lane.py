@@ -58,6 +58,9 @@ class OwnLane:
         self._waiting_bytes = 0
         self._waiting_since_ms: int | None = None
         self._receivers: dict[ValidatorIndex, _Receiver] = {}
+        self._is_push_due = False
+        """Something happened since the last look at what each receiver lacks."""
+        self._repush_ms: int | None = None
 
     # --- building -----------------------------------------------------------------------
 
@@ -103,6 +106,7 @@ class OwnLane:
             self._chain_id, self._epoch, SignatureKind.BATCH_HEADER, header.position, header.digest
         )
         self.top = Tip(header.position, header.digest)
+        self._is_push_due = True
         self._waiting_since_ms = now_ms if self._waiting else None
         batch = Batch(header, self._signer.sign(signing_bytes), payload)
         return batch, tuple(item_id for item_id, _ in taken)
@@ -130,10 +134,12 @@ class OwnLane:
             self.on_have(peer, delivered, held, now_ms)
             return
         self._receivers[peer] = _Receiver(delivered, max(held, delivered), max(held, delivered), now_ms)
+        self._is_push_due = True
 
     def on_disconnected(self, peer: ValidatorIndex) -> None:
         """Nothing is pushed to a peer that is not there."""
         self._receivers.pop(peer, None)
+        self._is_push_due = True
 
     def on_have(self, peer: ValidatorIndex, delivered: Position, held: Position | None, now_ms: int) -> None:
         """A peer reported its progress on this lane. # L2b L3"""
@@ -145,9 +151,12 @@ class OwnLane:
         receiver.held = max(receiver.held, min(max(delivered, held or 0), self.top.position))
         if receiver.held > before:
             receiver.progress_ms, receiver.tries = now_ms, 0
+        self._is_push_due = True
 
     def take_pushes(self, now_ms: int) -> list[tuple[ValidatorIndex, Position]]:
         """Return which positions to send to whom now, in order, within each receiver's window. # L2 L2b L3"""
+        if not self._is_push_due and (self._repush_ms is None or now_ms < self._repush_ms):
+            return []
         pushes: list[tuple[ValidatorIndex, Position]] = []
         for peer in sorted(self._receivers):
             receiver = self._receivers[peer]
@@ -163,11 +172,14 @@ class OwnLane:
                 receiver.progress_ms = now_ms
             pushes.extend((peer, position) for position in range(receiver.pushed + 1, last + 1))
             receiver.pushed = max(receiver.pushed, last)
+        self._is_push_due = False
+        waiting = (receiver for receiver in self._receivers.values() if receiver.pushed > receiver.held)
+        self._repush_ms = min(map(self._compute_repush_ms, waiting), default=None)
         return pushes
 
     def get_repush_time(self) -> int | None:
-        """Return when a receiver without progress is pushed to again."""
-        return min((self._compute_repush_ms(r) for r in self._receivers.values() if r.pushed > r.held), default=None)
+        """Return when a receiver without progress is pushed to again, as of the last `take_pushes`."""
+        return self._repush_ms
 
     def _is_stalled(self, receiver: _Receiver, now_ms: int) -> bool:
         return receiver.pushed > receiver.held and now_ms >= self._compute_repush_ms(receiver)

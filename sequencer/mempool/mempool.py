@@ -21,7 +21,7 @@ from sequencer.types.effects import Answer, PublishItems, Submission, Submission
 from sequencer.types.item import CheckedItem, SignedBundle, compute_item_id
 from sequencer.types.outcome import Reason, Rejection
 from sequencer.types.parameters import Parameters
-from sequencer.types.primitives import Address, Digest, Height, Instant, ValidatorIndex
+from sequencer.types.primitives import Address, Digest, Height, Instant, ValidatorIndex, get_earliest
 
 ENTRIES_MAX = 20_000
 """Transactions held at once."""
@@ -197,9 +197,7 @@ class Mempool:
 
     def get_timer(self) -> int | None:
         """Return when `on_timer` must be called."""
-        answer_ms = self._answers.get_timer()
-        times = (answer_ms, self._by_time.next)
-        return min((time for time in times if time is not None), default=None)
+        return get_earliest(self._answers.get_timer(), self._by_time.next)
 
     # --- inside -------------------------------------------------------------------------
 

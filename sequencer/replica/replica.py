@@ -44,7 +44,7 @@ from sequencer.types.messages import (
     SyncBlocks,
 )
 from sequencer.types.outcome import Reason, Rejection
-from sequencer.types.primitives import Digest, Instant, ValidatorIndex
+from sequencer.types.primitives import Digest, Instant, ValidatorIndex, get_earliest
 from sequencer.types.records import EMPTY_RECOVERY, RecordKind, Recovery
 from sequencer.types.vote import Certificate, Proposal, Vote
 
@@ -156,13 +156,12 @@ class Replica:
 
     def get_timer(self) -> int | None:
         """Return the monotonic millisecond at which `TimerFired` is due."""
-        times = (
+        return get_earliest(
             self._consensus.get_timer(),
             self._lanes.get_timer(),
             self._mempool.get_timer(),
             self._catch_up.get_timer(self._get_blocked_since()),
         )
-        return min((time for time in times if time is not None), default=None)
 
     # --- queries ------------------------------------------------------------------------
 
@@ -399,7 +398,7 @@ class Replica:
 
     def _advance_execution(self, effects: list[out.Effect], now: Instant) -> bool:
         """Execute one slice; ask to be called again if there is more."""
-        if self._is_continuing:
+        if self._is_continuing or not self._pipeline.lag:
             return False
         finished, missing = self._pipeline.advance(self._get_block_sources(), now)
         effects.extend(missing)
@@ -458,8 +457,7 @@ class Replica:
             self._unconnected_since_ms = None
         elif self._unconnected_since_ms is None and now is not None:
             self._unconnected_since_ms = now.mono_ms
-        times = (self._unconnected_since_ms, self._delivery.blocked_since_ms)
-        return min((time for time in times if time is not None), default=None)
+        return get_earliest(self._unconnected_since_ms, self._delivery.blocked_since_ms)
 
     def _get_block_sources(self) -> Sequence[ValidatorIndex]:
         """Return who has the batches of a finalized block: its voters. # L6"""

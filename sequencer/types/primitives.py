@@ -49,3 +49,12 @@ class Tip(NamedTuple):
 
 Cut: TypeAlias = tuple[Tip, ...]
 """One tip per validator lane, by validator index."""
+
+
+def get_earliest(*times: int | None) -> int | None:
+    """Return the smallest of the times that are set, or None if none is."""
+    earliest: int | None = None
+    for time in times:
+        if time is not None and (earliest is None or time < earliest):
+            earliest = time
+    return earliest
