@@ -7,7 +7,9 @@ are connected while both run, know each other and the link is not cut. What a te
 * `cut` breaks the connection: whatever was not delivered is lost (with `hold` before: a chosen
   suffix), both sides see `PeerDown`; `heal` connects again.
 
-Gossip reaches every other connected endpoint once and is not paced. Full nodes are not joined.
+A full node has the channel `open` with each validator that it knows, for which it is a stranger under its
+peer id. Gossip reaches every endpoint that is connected with its origin, directly or over one validator,
+once, and is not paced.
 """
 
 from __future__ import annotations
@@ -27,21 +29,24 @@ from p2p.network import (
     NetworkStatistics,
     PeerDown,
     PeerUp,
+    StrangerDown,
+    StrangerUp,
 )
 from p2p.protocols import EVENTS_MAX, GOSSIP_BYTES_MAX, LIMITS, ChannelName
 
 if TYPE_CHECKING:
     from trio_typing import TaskStatus  # the type stubs of trio that libp2p brings lack trio.TaskStatus
 
-_CHANNELS: tuple[ChannelName, ...] = ("votes", "data")
+_VALIDATOR_CHANNELS: tuple[ChannelName, ...] = ("votes", "data")
+_FOLLOWER_CHANNELS: tuple[ChannelName, ...] = ("open",)
 
 
 class _Link:
     """One direction of one connection: what was sent and not yet delivered, per channel."""
 
-    def __init__(self) -> None:
-        self.queues: dict[ChannelName, deque[bytes]] = {channel: deque() for channel in _CHANNELS}
-        self.queued_bytes: dict[ChannelName, int] = dict.fromkeys(_CHANNELS, 0)
+    def __init__(self, channels: tuple[ChannelName, ...]) -> None:
+        self.queues: dict[ChannelName, deque[bytes]] = {channel: deque() for channel in channels}
+        self.queued_bytes: dict[ChannelName, int] = dict.fromkeys(channels, 0)
 
     def push(self, channel: ChannelName, payload: bytes) -> bool:
         if self.queued_bytes[channel] + len(payload) > LIMITS[channel].queue_bytes_max:
@@ -51,9 +56,9 @@ class _Link:
         return True
 
     def pop(self) -> tuple[ChannelName, bytes] | None:
-        for channel in _CHANNELS:
-            if self.queues[channel]:
-                payload = self.queues[channel].popleft()
+        for channel, queue in self.queues.items():
+            if queue:
+                payload = queue.popleft()
                 self.queued_bytes[channel] -= len(payload)
                 return channel, payload
         return None
@@ -65,6 +70,8 @@ class MemoryNetwork:
     def __init__(self, hub: MemoryHub, configuration: NetworkConfiguration) -> None:
         self.configuration = configuration
         self.name = configuration.name
+        self.peer_id = compute_peer_id(configuration.open.seed)
+        self.known = frozenset(peer.name for peer in configuration.peers)
         self.outgoing: dict[str, _Link] = {}
         self.incoming: dict[str, _Link] = {}
         self.banned_until: dict[str, float] = {}
@@ -85,7 +92,7 @@ class MemoryNetwork:
         if len(payload) > LIMITS[channel].message_bytes_max:
             raise ConfigurationError(f"payload: {len(payload)} bytes are above the limit of {channel}")
         link = self.outgoing.get(name)
-        if link is None or channel not in _CHANNELS:
+        if link is None or channel not in link.queues:
             self.counters[f"{channel}_peer_not_up"] += 1
             return False
         if not link.push(channel, payload):
@@ -119,7 +126,8 @@ class MemoryNetwork:
     def get_statistics(self) -> NetworkStatistics:
         up = tuple(peer.name for peer in self.configuration.peers if peer.name in self.outgoing)
         counters = {name: self.counters[name] for name in sorted(self.counters)}
-        return NetworkStatistics(up, 0, len(up) if self.configuration.is_gossip_enabled else 0, counters)
+        gossip_peers = len(self.outgoing) if self.configuration.is_gossip_enabled else 0
+        return NetworkStatistics(up, len(self.outgoing) - len(up), gossip_peers, counters)
 
     def get_listen_addresses(self) -> dict[ChannelName, str]:
         host = self.configuration
@@ -140,12 +148,12 @@ class MemoryNetwork:
     def on_connected(self, name: str, outgoing: _Link, incoming: _Link) -> None:
         """Take over a fresh connection."""
         self.outgoing[name], self.incoming[name] = outgoing, incoming
-        self.notify(PeerUp(name))
+        self.notify(PeerUp(name) if name in self.known else StrangerUp(name))
 
     def on_disconnected(self, name: str) -> None:
         """Drop the connection and all that it carried."""
         del self.outgoing[name], self.incoming[name]
-        self.notify(PeerDown(name))
+        self.notify(PeerDown(name) if name in self.known else StrangerDown(name))
 
     def on_gossip(self, event: GossipArrived) -> None:
         """Queue one gossip message; the oldest goes when `EVENTS_MAX` wait."""
@@ -154,6 +162,10 @@ class MemoryNetwork:
             self.counters["gossip_dropped"] += 1
         self._gossip.append(event)
         self.wake()
+
+    def name_peer(self, other: MemoryNetwork) -> str:
+        """Return what `other` is called here: by its peer id if it is a stranger."""
+        return other.name if other.name in self.known else other.peer_id
 
     def notify(self, event: NetworkEvent) -> None:
         self._notices.append(event)
@@ -227,13 +239,14 @@ class MemoryHub:
         self.connect_all()
 
     def is_held(self, sender: str, receiver: str) -> bool:
-        """Whether `hold` is in force."""
-        return (sender, receiver) in self._held
+        """Whether `hold` is in force; either may be named by its peer id."""
+        return bool(self._held) and (self._get(sender).name, self._get(receiver).name) in self._held
 
     def wake(self, name: str) -> None:
         """Let one endpoint look for deliveries."""
-        if name in self._networks:
-            self._networks[name].wake()
+        network = self._find(name)
+        if network is not None:
+            network.wake()
 
     def connect_all(self) -> None:
         """Connect every pair that may be connected and is not."""
@@ -241,15 +254,21 @@ class MemoryHub:
             for peer in first.configuration.peers:
                 second = self._networks.get(peer.name)
                 if second is not None and second.name not in first.outgoing and self._may_connect(first, second):
-                    forth, back = _Link(), _Link()
-                    first.on_connected(second.name, forth, back)
-                    second.on_connected(first.name, back, forth)
+                    self._connect(first, second)
+
+    def _connect(self, first: MemoryNetwork, second: MemoryNetwork) -> None:
+        is_following = not (first.configuration.is_validator and second.configuration.is_validator)
+        channels = _FOLLOWER_CHANNELS if is_following else _VALIDATOR_CHANNELS
+        forth, back = _Link(channels), _Link(channels)
+        first.on_connected(first.name_peer(second), forth, back)
+        second.on_connected(second.name_peer(first), back, forth)
 
     def disconnect(self, first: str, second: str) -> None:
         """Break the connection of two endpoints, if there is one."""
-        if second in self._networks[first].outgoing:
-            self._networks[first].on_disconnected(second)
-            self._networks[second].on_disconnected(first)
+        one, other = self._find(first), self._find(second)
+        if one is not None and other is not None and one.name_peer(other) in one.outgoing:
+            one.on_disconnected(one.name_peer(other))
+            other.on_disconnected(other.name_peer(one))
 
     def disconnect_all(self, name: str) -> None:
         """Break every connection of one endpoint."""
@@ -257,11 +276,27 @@ class MemoryHub:
             self.disconnect(name, other)
 
     def gossip(self, origin: MemoryNetwork, data: bytes) -> None:
-        """Hand `data` to every other endpoint that is connected with `origin`."""
-        event = GossipArrived(compute_peer_id(origin.configuration.open.seed), data)
-        for name in origin.outgoing:
-            if self._networks[name].configuration.is_gossip_enabled:
-                self._networks[name].on_gossip(event)
+        """Hand `data` to every other endpoint that `origin` reaches, those beyond one validator last."""
+        event = GossipArrived(origin.peer_id, data)
+        near = [self._get(name) for name in origin.outgoing]
+        far = [self._get(name) for network in near for name in network.outgoing]
+        for network in dict.fromkeys((*near, *far)):
+            if network is not origin and network.configuration.is_gossip_enabled:
+                network.on_gossip(event)
+
+    def _find(self, name: str) -> MemoryNetwork | None:
+        """Return the endpoint of this name or open peer id; of several with one id, the one that runs."""
+        found = self._networks.get(name)
+        if found is not None:
+            return found
+        of_id = [network for network in self._networks.values() if network.peer_id == name]
+        return next((network for network in of_id if network.is_running), of_id[0] if of_id else None)
+
+    def _get(self, name: str) -> MemoryNetwork:
+        network = self._find(name)
+        if network is None:
+            raise ConfigurationError(f"name: there is no endpoint {name}")
+        return network
 
     def _may_connect(self, first: MemoryNetwork, second: MemoryNetwork) -> bool:
         now = trio.current_time()
@@ -269,7 +304,8 @@ class MemoryHub:
             first.is_running
             and second.is_running
             and frozenset((first.name, second.name)) not in self._cut
-            and any(peer.name == first.name for peer in second.configuration.peers)
+            and second.configuration.is_validator
+            and (first.name in second.known or not first.configuration.is_validator)
             and first.banned_until.get(second.name, now) <= now
-            and second.banned_until.get(first.name, now) <= now
+            and second.banned_until.get(second.name_peer(first), now) <= now
         )

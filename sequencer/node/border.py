@@ -111,9 +111,13 @@ class Border:
                     items = self._gossip.unpack(peer_id, data)
                     if items:
                         await inbox.put(ItemsGossiped(items))
-                case StrangerUp(name) | StrangerDown(name):
+                case StrangerUp(name):
                     self._banned.discard(name)
-                    self.counters[f"followers_{'up' if isinstance(event, StrangerUp) else 'down'}"] += 1
+                    self.counters["followers_up"] += 1
+                case StrangerDown(name):
+                    self._banned.discard(name)
+                    self._followers.forget(name)
+                    self.counters["followers_down"] += 1
 
     async def _receive(self, event: MessageArrived, inbox: Inbox) -> None:
         if event.name in self._banned:
@@ -139,6 +143,9 @@ class Border:
         conversation = self._conversations.get(event.name)
         kind = find_message_type(event.payload)
         if conversation is not None and not conversation.may_say(kind, trio.current_time()):
+            return None
+        if event.name not in self._indices and not self._followers.is_request(kind):
+            self._followers.refuse(event.name)
             return None
         # On the open channel only catch-up travels, and its messages are those of the data channel.
         channel = Channel.VOTES if event.channel == "votes" else Channel.DATA

@@ -1,61 +1,164 @@
-"""Serve finalized blocks to followers, who are strangers: at most so much, and after everything else.
+"""Serve followers, who are strangers: finalized blocks and their batches, at most so much, and after everything else.
 
-Promises: one request per follower waits at a time and 64 in all; a further one is dropped and
-counted, and the follower asks again. All followers together draw at most 4 MiB a second, and
-each answer fits a message. A follower that sends anything else gets a bad mark.
+Promises: a request for a block that does not exist yet waits for it, up to a second; at most 8 requests per
+follower wait and 256 in all, a further one is dropped and counted, and the follower asks again. All followers
+together draw at most 4 MiB a second, and each answer fits a message. A follower that says anything else
+gets a bad mark, undecoded.
 """
 
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
+from dataclasses import dataclass
 from functools import partial
+from typing import Protocol, TypeAlias
 
 import trio
 
 from p2p.network import Network
-from sequencer.replica.block_server import make_answer
+from sequencer.replica.block_server import make_answer, make_batches_answer
 from sequencer.store.interface import Store
-from sequencer.types.messages import Message, Sync, encode_message
+from sequencer.types.effects import LoadBatches
+from sequencer.types.messages import Batches, GetBatches, Message, Sync, SyncBlocks, encode_message
+from sequencer.types.primitives import Height
 
-REQUESTS_MAX = 64
+REQUESTS_MAX = 256
 """Requests of all followers that may wait."""
+REQUESTS_PER_FOLLOWER_MAX = 8
+"""Requests of one follower that may wait."""
+HOLD_SECONDS = 1.0
+"""Longest time that a request waits for a block to come; half of what the asker waits for."""
 ANSWER_BYTES_PER_SECOND = 4 << 20
 """What all followers together draw in the long run: reading, encrypting and sending it costs some 10 % of a core."""
 ANSWER_SECONDS_MIN = 0.005
 """Pause after any answer, an empty one too."""
 
+Request: TypeAlias = Sync | GetBatches
+REQUESTS = (Sync, GetBatches)
+"""Types that a follower may send."""
+
+
+class Progress(Protocol):
+    """Who knows how far this node has come."""
+
+    @property
+    def height(self) -> Height:
+        """Highest height that is executed and stored."""
+
+    async def wait_for_news(self, seen: int) -> int: ...
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A request and how long it may wait for a block."""
+
+    request: Request
+    until: float
+    seen_height: Height = 0
+    """Height at which nothing could be answered; looked at again above it."""
+
 
 class Followers:
-    """The open channel of a validator."""
+    """The serving side of the open channel."""
 
     def __init__(self, network: Network, store: Store) -> None:
         self.counters: Counter[str] = Counter()
         self._network = network
         self._store = store
-        self._waiting: OrderedDict[str, Sync] = OrderedDict()
-        self._asked = trio.lowlevel.ParkingLot()
+        self._height: Height = 0
+        self._waiting: OrderedDict[tuple[str, object], _Waiting] = OrderedDict()
+        self._changed = trio.lowlevel.ParkingLot()
         self._limiter = trio.CapacityLimiter(1)
 
-    def receive(self, peer_id: str, message: Message) -> None:
-        """Queue the request of a follower; never blocks."""
-        if not isinstance(message, Sync):
-            self.counters["follower_messages_bad"] += 1
-            self._network.report_bad_item(peer_id)
-        elif peer_id not in self._waiting and len(self._waiting) >= REQUESTS_MAX:
-            self.counters["follower_requests_dropped"] += 1
-        else:
-            self._waiting[peer_id] = message
-            self._asked.unpark()
+    def is_request(self, kind: type | None) -> bool:
+        """Tell whether a follower may send a message of this type."""
+        return kind in REQUESTS
 
-    async def run(self) -> None:
-        """Answer the oldest request, one at a time, until cancelled."""
+    def receive(self, peer_id: str, message: Message) -> None:
+        """Queue the request of a follower; never blocks. A newer one of the same kind replaces the older."""
+        if not isinstance(message, Sync | GetBatches):
+            self.refuse(peer_id)
+            return
+        key = (peer_id, message.lane if isinstance(message, GetBatches) else Sync)
+        if key not in self._waiting and self._is_full(peer_id):
+            self.counters["follower_requests_dropped"] += 1
+            return
+        self._waiting[key] = _Waiting(message, trio.current_time() + HOLD_SECONDS)
+        self._changed.unpark_all()
+
+    def refuse(self, peer_id: str) -> None:
+        """Give a bad mark for what is no request."""
+        self.counters["follower_messages_bad"] += 1
+        self._network.report_bad_item(peer_id)
+
+    def forget(self, peer_id: str) -> None:
+        """A follower is gone; nobody waits for its answers."""
+        for key in [key for key in self._waiting if key[0] == peer_id]:
+            del self._waiting[key]
+
+    def _is_full(self, peer_id: str) -> bool:
+        own = sum(key[0] == peer_id for key in self._waiting)
+        return own >= REQUESTS_PER_FOLLOWER_MAX or len(self._waiting) >= REQUESTS_MAX
+
+    async def run(self, progress: Progress) -> None:
+        """Answer the oldest request that can be answered, one at a time, until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch, progress)
+            while True:
+                key, waiting = await self._take_ready()
+                payload = await self._answer(key[0], waiting)
+                if payload is None:
+                    self._put_back(key, waiting)
+                    continue
+                self._network.send(key[0], "open", payload)
+                self.counters["follower_requests_answered"] += 1
+                await trio.sleep(max(ANSWER_SECONDS_MIN, len(payload) / ANSWER_BYTES_PER_SECOND))
+
+    async def _watch(self, progress: Progress) -> None:
+        """Look at waiting requests again whenever a block is stored."""
+        seen = 0
         while True:
-            while not self._waiting:
-                await self._asked.park()
-            peer_id, request = self._waiting.popitem(last=False)
-            load = partial(self._store.load_blocks, 0, request.from_height, request.count)
-            loaded = await trio.to_thread.run_sync(load, limiter=self._limiter)
-            payload = encode_message(make_answer(loaded))
-            self._network.send(peer_id, "open", payload)
-            self.counters["follower_requests_answered"] += 1
-            await trio.sleep(max(ANSWER_SECONDS_MIN, len(payload) / ANSWER_BYTES_PER_SECOND))
+            self._height = progress.height
+            self._changed.unpark_all()
+            seen = await progress.wait_for_news(seen)
+
+    async def _take_ready(self) -> tuple[tuple[str, object], _Waiting]:
+        while True:
+            now = trio.current_time()
+            for key, waiting in self._waiting.items():
+                if self._is_ready(waiting, now):
+                    return key, self._waiting.pop(key)
+            deadline = min((waiting.until for waiting in self._waiting.values()), default=float("inf"))
+            with trio.move_on_at(deadline):
+                await self._changed.park()
+
+    def _is_ready(self, waiting: _Waiting, now: float) -> bool:
+        if isinstance(waiting.request, GetBatches) or now >= waiting.until:
+            return True
+        return self._height >= waiting.request.from_height and self._height > waiting.seen_height
+
+    async def _answer(self, peer_id: str, waiting: _Waiting) -> bytes | None:
+        """Return the answer; None if there is none yet and time is left."""
+        if isinstance(waiting.request, GetBatches):
+            self.counters["follower_batches_asked"] += 1
+            return encode_message(await self._load_batches(waiting.request))
+        waiting.seen_height = self._height
+        answer = await self._load_blocks(waiting.request)
+        if not answer.blocks and trio.current_time() < waiting.until:
+            return None
+        self.counters["follower_blocks_sent"] += len(answer.blocks)
+        return encode_message(answer)
+
+    async def _load_blocks(self, request: Sync) -> SyncBlocks:
+        load = partial(self._store.load_blocks, 0, request.from_height, request.count)
+        return make_answer(await trio.to_thread.run_sync(load, limiter=self._limiter))
+
+    async def _load_batches(self, request: GetBatches) -> Batches:
+        effect = LoadBatches(0, request.lane, request.tip_digest, request.low, request.high)
+        loaded = await trio.to_thread.run_sync(self._store.load_batches, effect, limiter=self._limiter)
+        return make_batches_answer(request.lane, loaded)
+
+    def _put_back(self, key: tuple[str, object], waiting: _Waiting) -> None:
+        """Let the request wait on, unless the follower has sent a newer one."""
+        if key not in self._waiting:
+            self._waiting[key] = waiting

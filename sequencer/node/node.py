@@ -168,7 +168,7 @@ async def _run_parts(
     async with trio.open_nursery() as nursery:
         await _start_network(nursery, network)
         rpc_port = await nursery.start(partial(serve_rpc, queries, RpcAddress(host, int(port))))
-        for task in (partial(border.read, driver.inbox), gossip.run, followers.run, driver.run):
+        for task in (partial(border.read, driver.inbox), gossip.run, partial(followers.run, reports), driver.run):
             nursery.start_soon(task)
         addresses = NodeAddresses(f"http://{host}:{rpc_port}", network.get_listen_addresses(), replica.observer_reason)
         event_log.write(

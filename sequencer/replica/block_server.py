@@ -55,13 +55,7 @@ class BlockServer:
     def on_batches_loaded(self, loaded: BatchesLoaded) -> Send | None:
         """Send as many of the stored batches as fit."""
         peer, lane = self._fetches.pop(loaded.request, (None, 0))
-        if peer is None or not loaded.batches:
-            return None
-        size, count = 0, 0
-        for batch in loaded.batches:
-            size += len(batch.payload) + _BATCH_OVERHEAD_BYTES
-            count += size <= ANSWER_BYTES_MAX
-        return Send(peer, Batches(lane, loaded.batches[:count]))
+        return Send(peer, make_batches_answer(lane, loaded)) if peer is not None and loaded.batches else None
 
     def _take_number(self) -> int:
         number, self._next = self._next, self._next + 1
@@ -73,6 +67,15 @@ class BlockServer:
         if peer is None:
             return None
         return Send(peer, make_answer(loaded))
+
+
+def make_batches_answer(lane: ValidatorIndex, loaded: BatchesLoaded) -> Batches:
+    """Return as many of the batches, from the tip downwards, as one message holds."""
+    size, count = 0, 0
+    for batch in loaded.batches:
+        size += len(batch.payload) + _BATCH_OVERHEAD_BYTES
+        count += size <= ANSWER_BYTES_MAX
+    return Batches(lane, loaded.batches[:count])
 
 
 def make_answer(loaded: BlocksLoaded) -> SyncBlocks:

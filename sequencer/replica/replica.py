@@ -26,6 +26,7 @@ from sequencer.replica.pipeline import Finished, Pipeline
 from sequencer.replica.recovery import recover
 from sequencer.replica.statistics import ReplicaStatistics
 from sequencer.sync.catch_up import CatchUp
+from sequencer.sync.following import Following
 from sequencer.types import effects as out
 from sequencer.types import events
 from sequencer.types.batch import Batch
@@ -115,7 +116,8 @@ class Replica:
             self._lanes.add_item if lane_signer is not None else None,
             config.is_gossip_enabled,
         )
-        self._catch_up = CatchUp(genesis.chain_id, genesis.committee, config.verifier)
+        following = Following() if config.index is None else None
+        self._catch_up = CatchUp(genesis.chain_id, genesis.committee, config.verifier, following)
         self._server = BlockServer()
         self._peers: dict[ValidatorIndex, None] = {}
         self._unconnected_since_ms: int | None = None
@@ -279,6 +281,7 @@ class Replica:
     def _on_peer_connected(self, peer: ValidatorIndex, effects: list[out.Effect]) -> None:
         """Say who and where we are; what was in flight is lost. # F5"""
         self._peers[peer] = None
+        self._catch_up.on_connected(peer)
         head = self._consensus.head
         hello = Hello(
             PROTOCOL_VERSION,
@@ -372,7 +375,8 @@ class Replica:
             if not moved:
                 break
             self._consensus.recheck(now)
-        _append(effects, self._catch_up.poll(self._pipeline.delivered.height, self._get_blocked_since(now), now))
+        delivered, finalized = self._pipeline.delivered.height, self._consensus.head.height
+        _append(effects, self._catch_up.poll(delivered, self._get_blocked_since(now), now, finalized))
         effects.extend(self._lanes.take_effects())
         self._collect_consensus(effects, now)
         effects.extend(self._commitments.take_effects())

@@ -2,7 +2,8 @@
 
 An answer is taken only whole: headers that link to the newest delivered block, a finalization
 of the last one, and exactly the batches that the cuts name. The commitment certificate that
-comes along is compared after execution.
+comes along is compared after execution. A full node has no ordinary way: it asks all the time,
+whom `Following` says.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 from sequencer.crypto.signatures import Verifier
 from sequencer.errors import PeerError
+from sequencer.sync.following import Following
 from sequencer.types.block import BlockHeader, FinalizedBlock
 from sequencer.types.committee import Committee
 from sequencer.types.effects import Send
@@ -36,10 +38,15 @@ class _Asked:
 class CatchUp:
     """One request at a time, to peers in turn."""
 
-    def __init__(self, chain_id: Digest, committee: Committee, verifier: Verifier) -> None:
+    def __init__(
+        self, chain_id: Digest, committee: Committee, verifier: Verifier, following: Following | None = None
+    ) -> None:
+        """`following` makes it ask all the time, as a full node must."""
         self._chain_id = chain_id
         self._committee = committee
         self._verifier = verifier
+        self.following = following
+        self._is_waiting = False
         self._heights: dict[ValidatorIndex, Height] = {}
         self._asked: _Asked | None = None
         self._last_peer: ValidatorIndex = -1
@@ -51,28 +58,53 @@ class CatchUp:
         """A peer said how far it has finalized."""
         self._heights[peer] = max(height, self._heights.get(peer, 0))
 
+    def on_connected(self, peer: ValidatorIndex) -> None:
+        """A peer can be asked."""
+        if self.following is not None:
+            self.following.on_connected(peer)
+
     def on_disconnected(self, peer: ValidatorIndex) -> None:
         """Ask nobody who is not there."""
+        if self.following is not None:
+            self.following.on_disconnected(peer)
         self._heights.pop(peer, None)
         if self._asked is not None and self._asked.peer == peer:
             self._asked = None
 
-    def poll(self, delivered: Height, blocked_since_ms: int | None, now: Instant) -> Send | None:
+    def poll(self, delivered: Height, blocked_since_ms: int | None, now: Instant, finalized: Height = 0) -> Send | None:
         """Return the next request if one is due.
 
         `blocked_since_ms`: since when finalized blocks cannot be delivered for lack of data.
+        `finalized`: the newest height known to be final; a full node asks on once that is delivered.
         """
         if self._asked is not None and now.mono_ms < self._asked.until_ms:
             return None
-        self._asked = None
         is_blocked = blocked_since_ms is not None and now.mono_ms - blocked_since_ms >= BLOCKED_MS_MIN
+        if self.following is not None:
+            return self._follow(self.following, delivered, finalized > delivered, is_blocked, now)
+        self._asked = None
         is_behind = max(self._heights.values(), default=0) >= delivered + BEHIND_HEIGHTS_MIN
         if not (is_blocked or is_behind) or now.mono_ms < self._retry_ms:
             return None
         return self._ask(delivered, is_blocked, now)
 
+    def _follow(
+        self, following: Following, delivered: Height, has_more: bool, is_blocked: bool, now: Instant
+    ) -> Send | None:
+        """Ask for what comes after the newest delivered block; not while more of what came waits its turn."""
+        if self._asked is not None:
+            following.leave(self._asked.peer)  # it took too long
+            self._asked = None
+        self._is_waiting = has_more and not is_blocked
+        peer = None if self._is_waiting else following.choose(now, BLOCKED_MS_MIN // 4 if is_blocked else 0)
+        return None if peer is None else self._make_request(peer, delivered, now)
+
     def get_timer(self, blocked_since_ms: int | None) -> int | None:
         """Return when `poll` may have something to do."""
+        if self.following is not None and self._asked is None:
+            if not self._is_waiting:
+                return self.following.get_timer()
+            return None if blocked_since_ms is None else blocked_since_ms + BLOCKED_MS_MIN
         times = [] if blocked_since_ms is None else [max(blocked_since_ms + BLOCKED_MS_MIN, self._retry_ms)]
         if self._asked is not None:
             return self._asked.until_ms
@@ -86,6 +118,8 @@ class CatchUp:
         blocks = tuple(block for block in answer.blocks if block.header.height > head.height)
         if not blocks:
             self._heights[peer] = min(self._heights.get(peer, 0), head.height)
+            if self.following is not None:
+                self.following.leave(peer)
             return ()
         self._verify_links(blocks, head)
         self._verify_finalization(blocks[-1])
@@ -101,6 +135,9 @@ class CatchUp:
             return None
         peer = next((peer for peer in able if peer > self._last_peer), able[0])
         self._last_peer = peer
+        return self._make_request(peer, delivered, now)
+
+    def _make_request(self, peer: ValidatorIndex, delivered: Height, now: Instant) -> Send:
         self._asked = _Asked(peer, delivered + 1, now.mono_ms + ANSWER_MS_MAX)
         self.requests_sent += 1
         return Send(peer, Sync(delivered + 1, SYNC_BLOCKS_MAX))

@@ -10,6 +10,7 @@ import trio
 from sequencer.node.clock import SystemClock
 from sequencer.node.driver import Driver
 from sequencer.store.interface import StoreEffect
+from sequencer.types.batch import Batch
 from sequencer.types.block import FinalizedBlock
 from sequencer.types.effects import Effect, LoadBatches, SaveSnapshot, Send
 from sequencer.types.events import BatchesLoaded, BlocksLoaded, Event
@@ -55,6 +56,7 @@ class GatedStore:
         self.entered = 0
         self.failure: Exception | None = None
         self.blocks: tuple[FinalizedBlock, ...] = ()
+        self.batches: tuple[Batch, ...] = ()
 
     def load(self) -> Recovery:
         return EMPTY_RECOVERY
@@ -73,10 +75,30 @@ class GatedStore:
         return BlocksLoaded(request, self.blocks, None)
 
     def load_batches(self, effect: LoadBatches) -> BatchesLoaded:
-        return BatchesLoaded(effect.request, ())
+        return BatchesLoaded(effect.request, self.batches)
 
     def close(self) -> None:
         pass
+
+
+class Progress:
+    """Says how far a node has come when the test says so."""
+
+    def __init__(self, height: Height = 0) -> None:
+        self.height = height
+        self._news = 1
+        self._changed = trio.Event()
+
+    def reach(self, height: Height) -> None:
+        self.height = height
+        self._news += 1
+        self._changed.set()
+        self._changed = trio.Event()
+
+    async def wait_for_news(self, seen: int) -> int:
+        while self._news <= seen:
+            await self._changed.wait()
+        return self._news
 
 
 class Notebook:

@@ -8,20 +8,19 @@ from pathlib import Path
 import pytest
 import trio
 
-from p2p.memory import MemoryHub, MemoryNetwork
+from p2p.memory import MemoryHub
 from p2p.network import HostPeer, LocalHost, MessageArrived, NetworkConfiguration, RemotePeer
 from sequencer.cli.cluster.blueprint import Wish, draw
 from sequencer.node.border import Border
 from sequencer.node.conversation import ANSWER_BURST_BYTES
 from sequencer.node.event_log import EVENT_LOG_BYTES_MAX, EventLog
-from sequencer.node.followers import REQUESTS_MAX, Followers
+from sequencer.node.followers import Followers
 from sequencer.node.gossip import Gossip
 from sequencer.node.inbox import Inbox
 from sequencer.node.wire_record import WIRE_RECORD_FILE, WireRecorder
 from sequencer.types.events import ItemsGossiped, MessageReceived, PeerConnected, PeerDisconnected
 from sequencer.types.genesis import Genesis
 from sequencer.types.messages import (
-    MESSAGE_BYTES_MAX,
     Channel,
     GetBlocks,
     Have,
@@ -33,7 +32,6 @@ from sequencer.types.messages import (
 )
 from sequencer.types.vote import Vote, VoteKind
 from tests.unit.node.scripted import GatedStore, wait_until
-from tests.unit.store.chain import Chain
 
 MESSAGE = GetBlocks(bytes(32), 3)
 
@@ -216,56 +214,17 @@ async def test_gossiped_envelope_arrives_as_items(nursery: trio.Nursery, genesis
     nursery.cancel_scope.cancel()
 
 
-class Line(MemoryNetwork):
-    """Remembers what is sent to followers."""
-
-    def __init__(self) -> None:
-        super().__init__(MemoryHub(), make_configuration(0))
-        self.sent: list[tuple[str, bytes]] = []
-
-    def send(self, name: str, channel: str, payload: bytes) -> bool:
-        assert channel == "open"
-        self.sent.append((name, payload))
-        return True
-
-
-async def test_follower_is_served_blocks_and_nothing_else(nursery: trio.Nursery) -> None:
-    """A request for blocks is answered; any other message is a bad mark."""
-    line, store = Line(), GatedStore()
-    followers = Followers(line, store)
-    nursery.start_soon(followers.run)
-    followers.receive("stranger", Sync(1, 5))
-    followers.receive("hostile", MESSAGE)
-    await wait_until(lambda: line.sent)
-    assert line.sent == [("stranger", encode_message(SyncBlocks((), None)))]
-    assert line.bad_items == {"hostile": 1}
+async def test_stranger_that_sends_no_request_gets_a_bad_mark_undecoded(
+    nursery: trio.Nursery, genesis: Genesis, tmp_path: Path
+) -> None:
+    """Only two messages of strangers are read at all."""
+    pair = Pair(genesis, tmp_path)
+    await pair.start(nursery)
+    for payload in (encode_message(MESSAGE), encode_message(SyncBlocks((), None)), b"no message"):
+        await pair.border._receive(MessageArrived("stranger", "open", payload), pair.inbox)
+    assert pair.own.bad_items == {"stranger": 3}
+    assert pair.border.counters == {}
     nursery.cancel_scope.cancel()
-
-
-async def test_follower_gets_only_what_fits_and_is_finalized(nursery: trio.Nursery) -> None:
-    """A block above the limit of a message, or one that proves nothing, must not stop the node or be sent."""
-    line, store = Line(), GatedStore()
-    chain = Chain()
-    chain.grow(1)
-    chain.grow(1, is_finalized=False)
-    chain.grow(1, payload=bytes(MESSAGE_BYTES_MAX))
-    store.blocks = tuple(chain.blocks)
-    followers = Followers(line, store)
-    nursery.start_soon(followers.run)
-    followers.receive("stranger", Sync(1, 5))
-    await wait_until(lambda: line.sent)
-    assert line.sent == [("stranger", encode_message(SyncBlocks(store.blocks[:1], None)))]
-    nursery.cancel_scope.cancel()
-
-
-def test_requests_of_followers_are_bounded() -> None:
-    """One request waits per follower, 64 in all; what is above is dropped and counted."""
-    followers = Followers(Line(), GatedStore())
-    for number in range(REQUESTS_MAX + 10):
-        followers.receive(f"follower{number}", Sync(1, 5))
-        followers.receive(f"follower{number}", Sync(2, 5))
-    assert len(followers._waiting) == REQUESTS_MAX
-    assert followers.counters["follower_requests_dropped"] == 20
 
 
 def test_event_log_is_bounded(tmp_path: Path) -> None:
