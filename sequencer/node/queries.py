@@ -120,6 +120,7 @@ class NodeQueries:
             gossip_published=statistics.gossip_published,
             gossip_received=statistics.gossip_received,
             gossip_included=statistics.gossip_included,
+            following=statistics.following,
         )
 
     async def get_transaction(self, item_id: Digest) -> TransactionRecord | None:

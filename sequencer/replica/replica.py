@@ -191,6 +191,7 @@ class Replica:
             gossip_received=mempool.gossip_received,
             gossip_included=mempool.gossip_included,
             peers=tuple(sorted(self._peers)),
+            following=None if self._catch_up.following is None else self._catch_up.following.peer,
             counters={
                 "items_admitted": mempool.admitted,
                 "items_rejected": mempool.rejected,

@@ -34,5 +34,7 @@ class ReplicaStatistics:
     gossip_included: int
     peers: tuple[int, ...]
     """Connected validators."""
+    following: int | None
+    """Validator that this full node follows now; None on any other node, and while nobody is there."""
     counters: Mapping[str, int]
     """Limits that were reached and things that were refused, by name."""

@@ -67,6 +67,8 @@ class NodeStatus:
     gossip_received: int
     gossip_included: int
     """Items that came by gossip and that this node put into its lane."""
+    following: ValidatorIndex | None
+    """Validator from which a full node takes blocks now; None on any other node, and while nobody is there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,6 +157,7 @@ def status_to_json(status: NodeStatus, genesis: Genesis) -> dict[str, object]:
         "certified_height": status.certified_height,
         "peers": len(status.connected),
         "connected": [validators[index].name for index in status.connected],
+        "following": None if status.following is None else validators[status.following].name,
         "durability": status.durability,
         "gossip": {
             "published": status.gossip_published,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from sequencer.cli.cluster.blueprint import Wish, build, draw
 from sequencer.errors import InvariantViolation, StoreError
 from sequencer.execution.machines.transfer import make_balance_key
 from sequencer.light import ReceiptView
-from sequencer.node.home import Home, NodeSettings, read_home
+from sequencer.node.home import Home, NodeKeys, NodeSettings, read_home, write_home
 from sequencer.node.node import NodeAddresses, find_first, run_node
 from sequencer.sdk.building import Account, BundleBuilder, operation, sign_bundle
 from sequencer.sdk.client import Client
@@ -61,6 +62,14 @@ class Cluster:
 
     def get_home(self, name: str) -> Path:
         return self._directory / name
+
+    async def start_full_node(self, name: str) -> None:
+        """Make a node without a vote, which follows all validators, and start it."""
+        seed = hashlib.sha256(name.encode()).digest()
+        write_home(
+            self.get_home(name), NodeSettings(name, "127.0.0.1:0"), NodeKeys(None, None, None, seed), self.genesis
+        )
+        await self.start(name)
 
     async def start(self, *names: str, sync_file: SyncFile = sync_data) -> None:
         for name in names or NAMES:

@@ -200,6 +200,7 @@ class ChainNode:
             gossip_published=0,
             gossip_received=0,
             gossip_included=0,
+            following=None,
         )
 
     async def get_transaction(self, item_id: bytes) -> TransactionRecord | None:

@@ -1,0 +1,74 @@
+"""A full node follows what validators finalize, serves it, and carries its clients' transactions to them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import trio
+
+from sequencer.types.outcome import Status
+from tests.integration.node.cluster import NAMES, Cluster
+
+FULL = "full0"
+
+
+async def test_transfer_sent_to_a_full_node_becomes_final(nursery: trio.Nursery, tmp_path: Path) -> None:
+    """It travels by gossip; the full node proves the outcome, and its commitments are the validators'."""
+    cluster = Cluster(tmp_path, nursery)
+    await cluster.start()
+    await cluster.start_full_node(FULL)
+
+    receipt = await cluster.transfer(FULL, 100)
+
+    assert receipt.status is Status.COMMIT
+    await cluster.wait_for_height(receipt.height)
+    assert {await cluster.get_gold(name, "bob") for name in (*NAMES, FULL)} == {1_000_100}
+    assert await cluster.get_commitments(FULL, receipt.height) == await cluster.get_commitments("val0", receipt.height)
+    async with cluster.nodes[FULL].client as client:
+        status = await client.call("seq_status", {})
+    assert (status["role"], status["alarm"], status["peers"]) == ("full", None, 4)
+    nursery.cancel_scope.cancel()
+
+
+async def test_killed_full_node_goes_on_where_it_was(nursery: trio.Nursery, tmp_path: Path) -> None:
+    """What it stored is executed again, and what it missed is fetched."""
+    cluster = Cluster(tmp_path, nursery)
+    await cluster.start()
+    await cluster.start_full_node(FULL)
+    await cluster.transfer("val0", 5)
+    await cluster.wait_for_height(3, FULL)
+    await cluster.kill(FULL)
+    await cluster.transfer("val1", 6)
+
+    await cluster.start(FULL)
+
+    height = await cluster.get_height("val0")
+    await cluster.wait_for_height(height, FULL)
+    assert await cluster.get_gold(FULL, "bob") == 1_000_011
+    assert await cluster.get_commitments(FULL, height) == await cluster.get_commitments("val0", height)
+    nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("fault", ["hold", "cut"])
+async def test_validator_that_falls_silent_is_left(nursery: trio.Nursery, tmp_path: Path, fault: str) -> None:
+    """Whether it answers nothing or is gone: the next one is followed."""
+    cluster = Cluster(tmp_path, nursery)
+    await cluster.start()
+    await cluster.start_full_node(FULL)
+    await cluster.wait_for_height(3, FULL)
+    followed = await get_followed(cluster)
+    if fault == "hold":
+        cluster.hub.hold(followed, FULL)
+    else:
+        cluster.hub.cut(followed, FULL)
+
+    await cluster.wait_for_height(await cluster.get_height("val0") + 10, FULL)
+
+    assert await get_followed(cluster) != followed
+    nursery.cancel_scope.cancel()
+
+
+async def get_followed(cluster: Cluster) -> str:
+    async with cluster.nodes[FULL].client as client:
+        return str((await client.call("seq_status", {}))["following"])
