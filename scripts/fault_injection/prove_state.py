@@ -17,7 +17,7 @@ from scripts.fault_injection.report import Report, run
 from scripts.fault_injection.wallet import Wallet
 from sequencer.crypto.signatures import verify_ed25519
 from sequencer.errors import VerificationError
-from sequencer.light import ReceiptView, StateProofView, verify_file
+from sequencer.light import ReceiptView, verify_file, verify_state_proof
 from sequencer.state.claim import StateProof
 from sequencer.types.bundle import AtLeast
 from sequencer.types.genesis import Genesis
@@ -81,8 +81,8 @@ def check_value(
 ) -> None:
     """The proof verifies with the value that the node tells; with value ± 1 it does not."""
     proof = bytes.fromhex(cluster.call("val2", "seq_getProof", **question)["proof"][2:])
-    view = verify_file(proof, genesis, verify_ed25519)
-    is_right = isinstance(view, StateProofView) and view.value == value
+    view = verify_state_proof(proof, genesis, verify_ed25519)
+    is_right = view.value == value
     report.claim(is_right, f"{name} {value}: proven, {len(proof)} bytes, {len(view.signers)} signers")
     forged = [data for step in (-1, 1) for data in forge_value(StateProof.from_bytes(proof), step)]
     refused = [get_refusal(data, genesis) for data in forged]

@@ -27,6 +27,7 @@ class Tag(bytes, enum.Enum):
     ITEM = b"ssq-item"
     COMMITMENT = b"ssq-cmmt"
     VALIDATORS = b"ssq-vals"
+    EVIDENCE = b"ssq-evid"
     ORDER = b"ssq-ordr"
     SCHEDULE = b"ssq-schd"
     RANK = b"ssq-rank"

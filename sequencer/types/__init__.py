@@ -5,6 +5,7 @@ committee, genesis                       who validates, and the network at heigh
 bundle, item, outcome                    what clients ask for, and what becomes of it
 batch, block, vote, commitment           what validators agree on
 leaves, executed, receipt                what a commitment commits to, and how that is proven
+evidence                                 what proves that a validator is faulty
 messages                                 what travels between validators
 records                                  what is written down
 events, effects                          the whole interface of a replica

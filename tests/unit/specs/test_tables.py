@@ -9,7 +9,7 @@ import pytest
 
 from sequencer.crypto.hashing import Tag
 from sequencer.store.encoding import FrameKind
-from sequencer.types import batch, block, bundle, commitment, messages, outcome, vote
+from sequencer.types import batch, block, bundle, commitment, evidence, messages, outcome, vote
 from sequencer.types.parameters import Parameters
 from sequencer.types.records import RecordKind
 from sequencer.types.signing import SignatureKind
@@ -32,6 +32,7 @@ OBJECTS = {
         commitment.CommitmentVote,
         commitment.CommitmentCertificate,
         outcome.OutcomeLeaf,
+        evidence.Statement,
         messages.Hello,
         messages.Have,
         messages.GetBlocks,
