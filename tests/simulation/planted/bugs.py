@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from sequencer.consensus import core, proposer, view_clock, voting_rules
+from sequencer.consensus import core, leading, proposer, view_change, view_clock, voting, voting_rules
 from sequencer.consensus.own_votes import OwnVotes
 from sequencer.consensus.view_record import ViewRecord
 from sequencer.execution import automaton, commitments, evaluation, executor, system_state
@@ -117,7 +117,7 @@ def choose_finalized_parent(
 def plant_skipped_nullification() -> Iterator[None]:
     with (
         replaced(voting_rules, "check_parent_certified", check_parent_without_nullifications),
-        replaced(core, "choose_parent", choose_finalized_parent),
+        replaced(leading, "choose_parent", choose_finalized_parent),
     ):
         yield
 
@@ -161,7 +161,8 @@ def plant_no_certificate_forwarding() -> Iterator[None]:
         replaced(core.Consensus, "_forward_entry", lambda self: setattr(self._state.clock, "forward_ms", None)),
         replaced(core.Consensus, "_answer_stale", lambda self, peer, view, now: None),
         replaced(core.Consensus, "get_hello_certificates", lambda self: ()),
-        replaced(core, "attach_entry", lambda vote, entry, is_resend: vote),
+        replaced(view_change, "attach_entry", lambda vote, entry, is_resend: vote),
+        replaced(voting, "attach_entry", lambda vote, entry, is_resend: vote),
     ):
         yield
 
@@ -193,7 +194,7 @@ GENUINE_MAKE_HEADER = proposer.make_header
 @contextmanager
 def plant_time_goes_back() -> Iterator[None]:
     with (
-        replaced(core, "make_header", make_header_of_any_time),
+        replaced(leading, "make_header", make_header_of_any_time),
         replaced(voting_rules, "check_time", lambda *_: voting_rules.Accept()),
     ):
         yield
