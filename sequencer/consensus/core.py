@@ -25,7 +25,7 @@ from sequencer.types.committee import Committee
 from sequencer.types.effects import Effect, Send
 from sequencer.types.messages import BlockHeaders, GetBlocks
 from sequencer.types.parameters import Parameters
-from sequencer.types.primitives import Digest, Instant, ValidatorIndex, View
+from sequencer.types.primitives import Digest, Instant, ValidatorIndex, View, get_earliest
 from sequencer.types.records import RecordKind
 from sequencer.types.vote import Certificate, Proposal, Vote, VoteKind
 
@@ -112,10 +112,8 @@ class Consensus:
     def get_timer(self) -> int | None:
         """Return the monotonic millisecond at which `on_timer` must be called."""
         state, clock = self._state, self._state.clock
-        deadlines = [clock.retest_ms, clock.propose_ms, clock.forward_ms, state.fetch.get_timer()]
-        if state.own_votes.can_sign:
-            deadlines.append(clock.get_closing_time(state.is_proposed))
-        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+        closing_ms = clock.get_closing_time(state.is_proposed) if state.own_votes.can_sign else None
+        return get_earliest(clock.retest_ms, clock.propose_ms, clock.forward_ms, state.fetch.get_timer(), closing_ms)
 
     def get_hello_certificates(self) -> tuple[Certificate, ...]:
         """Return F of the finalized view, then the newest N and Z above it, ascending. # F5"""

@@ -122,7 +122,7 @@ def test_I11_the_count_sees_what_grows() -> None:
     """The control: an element more is counted, however deep."""
     replica = Cluster(indices=(0,)).replicas[0]
     before = count_elements(replica)
-    replica._lanes._holdings[2]._heard[3] = deque([Tip(1, name_digest("x"))])
+    replica._lanes._held.holdings[2]._heard[3] = deque([Tip(1, name_digest("x"))])
     assert count_elements(replica) > before
 
 

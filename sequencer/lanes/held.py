@@ -1,0 +1,86 @@
+"""Hold every lane as this node has it, and remember what to say about it. # L3 L4
+
+Promises: a batch is vouched for (`dirty`) only after the effect that makes it durable; a digest that
+stands on a lane's chain is never exchanged for another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sequencer.lanes.holdings import Holdings
+from sequencer.lanes.lane import Lane
+from sequencer.types.batch import Batch
+from sequencer.types.committee import Committee
+from sequencer.types.effects import Effect, PersistBatch
+from sequencer.types.primitives import Cut, Position, ValidatorIndex
+
+
+@dataclass(slots=True)
+class LaneCounters:
+    """What was refused or repeated, for the statistics."""
+
+    batches_out_of_window: int = 0
+    batches_refused: int = 0
+    """Another digest is held for the position (evidence X5), or the reorder buffer was full."""
+    batches_pushed: int = 0
+    fetches_unanswered: int = 0
+    """Fetches of batches that are not in memory; the store is asked."""
+
+
+class HeldLanes:
+    """Batches and HAVEs of all lanes, with the effects that they cause."""
+
+    def __init__(self, committee: Committee, cut: Cut) -> None:
+        self.lanes = [Lane(tip) for tip in cut]
+        self.holdings = [Holdings(committee) for _ in cut]
+        self.effects: list[Effect] = []
+        self.arrived: list[Batch] = []
+        """Batches (own ones too) whose items should be checked now."""
+        self.dirty: dict[ValidatorIndex, None] = {}
+        """Lanes to name in the next HAVE."""
+        self.counters = LaneCounters()
+
+    def __getitem__(self, index: ValidatorIndex) -> Lane:
+        return self.lanes[index]
+
+    def __len__(self) -> int:
+        return len(self.lanes)
+
+    def keep(self, batch: Batch) -> None:
+        """Keep a batch, durable before anybody hears of it."""
+        self.effects.append(PersistBatch(batch))
+        self.lanes[batch.header.lane].keep(batch)
+        self.arrived.append(batch)
+
+    def extend(self, index: ValidatorIndex) -> None:
+        """Vouch for what has become complete. # L4"""
+        self._take_early(self.lanes[index])
+        if self.lanes[index].extend():
+            self.dirty[index] = None
+
+    def restore(self, batches: Iterable[Batch]) -> dict[ValidatorIndex, list[Batch]]:
+        """Take durable batches from the store; what completes a chain is vouched for again. # L4 R1"""
+        stored: dict[ValidatorIndex, list[Batch]] = {}
+        for batch in batches:
+            stored.setdefault(batch.header.lane, []).append(batch)
+            self.arrived.append(batch)
+        for index in sorted(stored):
+            if self.lanes[index].restore(stored[index]):
+                self.dirty[index] = None
+        return stored
+
+    def get_floors(self) -> tuple[Position, ...]:
+        """Return the finalized position of every lane."""
+        return tuple(lane.floor.position for lane in self.lanes)
+
+    def _take_early(self, lane: Lane) -> None:
+        """Batches that came before their parent may fit now, whichever way it came. # L3"""
+        for batch in sorted(lane.early.values(), key=lambda early: early.header.position):
+            is_held = lane.get_batch(batch.digest) is not None
+            is_first = batch.header.position == lane.floor.position + 1
+            if is_held or is_first or lane.get_batch(batch.header.parent) is not None:
+                del lane.early[batch.digest]
+                if not is_held:
+                    self.keep(batch)

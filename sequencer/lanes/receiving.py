@@ -1,0 +1,117 @@
+"""Take in the batches of others, pushed or fetched, and answer who fetches. # L3 L6"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sequencer.crypto.signatures import Verifier
+from sequencer.errors import PeerError
+from sequencer.lanes.batch_fetch import BatchFetch
+from sequencer.lanes.held import HeldLanes
+from sequencer.lanes.lane import REORDER_MAX
+from sequencer.types.batch import Batch
+from sequencer.types.committee import Committee
+from sequencer.types.effects import Send
+from sequencer.types.messages import MESSAGE_BYTES_MAX, Batches, GetBatches
+from sequencer.types.parameters import Parameters
+from sequencer.types.primitives import Digest, Instant, ValidatorIndex
+
+
+class Receiving:
+    """What peers send of lanes, checked before it is kept."""
+
+    def __init__(
+        self,
+        chain_id: Digest,
+        committee: Committee,
+        parameters: Parameters,
+        verifier: Verifier,
+        held: HeldLanes,
+        fetch: BatchFetch,
+    ) -> None:
+        self._chain_id = chain_id
+        self._committee = committee
+        self._parameters = parameters
+        self._verifier = verifier
+        self._held = held
+        self._fetch = fetch
+
+    def on_batch(self, peer: ValidatorIndex, batch: Batch) -> None:
+        """A lane's owner pushed a batch. # L3"""
+        header, counters = batch.header, self._held.counters
+        if header.epoch != self._committee.epoch or header.lane != peer:
+            raise PeerError(f"validator {peer} pushed a batch of lane {header.lane} in epoch {header.epoch}")
+        lane = self._held[peer]
+        window = self._parameters.lane_window + self._parameters.lane_window_slack
+        if not lane.floor.position < header.position <= lane.floor.position + window:
+            counters.batches_out_of_window += 1
+            return
+        if lane.get_batch(batch.digest) is not None or batch.digest in lane.early:
+            return
+        self._verify_batch(batch)
+        if lane.get_conflict(batch) is not None:
+            counters.batches_refused += 1
+        elif lane.may_extend(batch):
+            self._held.keep(batch)
+            self._held.extend(peer)
+        elif len(lane.early) < REORDER_MAX:
+            lane.early[batch.digest] = batch
+        else:
+            counters.batches_refused += 1
+
+    def on_batches(self, reply: Batches, now: Instant) -> None:
+        """Fetched batches came; only a chain that starts with a wanted digest is kept. # L6"""
+        if not reply.batches or not self._fetch.is_wanted(reply.lane, reply.batches[0].digest):
+            return
+        expected = reply.batches[0].digest
+        for batch in reply.batches:
+            if batch.digest != expected or batch.header.lane != reply.lane:
+                raise PeerError(f"fetched batches of lane {reply.lane} are no chain")
+            self._verify_batch(batch)
+            expected = batch.header.parent
+        self.add_vouched(reply.batches, now)
+
+    def add_vouched(self, batches: Iterable[Batch], now: Instant) -> None:
+        """Keep batches that their owner signed, or that a finalized block names. # L6 L4"""
+        touched: dict[ValidatorIndex, None] = {}
+        for batch in batches:
+            if self._held[batch.header.lane].get_batch(batch.digest) is None:
+                self._held.keep(batch)
+                touched[batch.header.lane] = None
+        for index in touched:
+            self._held.extend(index)
+            self._fetch.wake(index, now.mono_ms)
+
+    def on_get_batches(self, peer: ValidatorIndex, request: GetBatches) -> bool:
+        """A peer lacks batches: answer from the tip downwards as far as held; False if none is held. # L6"""
+        if request.lane >= len(self._held):
+            raise PeerError(f"fetch of lane {request.lane}, which does not exist")
+        found = self._collect_down(request)
+        if found:
+            self._held.effects.append(Send(peer, Batches(request.lane, tuple(found))))
+        else:
+            self._held.counters.fetches_unanswered += 1
+        return bool(found)
+
+    def _collect_down(self, request: GetBatches) -> list[Batch]:
+        """Return the held batches of the asked chain that fit one message, from the tip downwards."""
+        found: list[Batch] = []
+        size, digest = 0, request.tip_digest
+        for position in range(request.high, request.low - 1, -1):
+            batch = self._held[request.lane].get_batch(digest)
+            if batch is None or batch.header.position != position:
+                break
+            size += len(batch.payload) + 1_024
+            if size > MESSAGE_BYTES_MAX - 1_024:
+                break
+            found.append(batch)
+            digest = batch.header.parent
+        return found
+
+    def _verify_batch(self, batch: Batch) -> None:
+        header = batch.header
+        if header.payload_bytes > self._parameters.batch_bytes_max or not batch.is_payload_intact:
+            raise PeerError(f"batch {header.position} of lane {header.lane} has a wrong payload")  # X7
+        key = self._committee.validators[header.lane].public_key
+        if not self._verifier(key, header.compute_signing_bytes(self._chain_id), batch.signature):
+            raise PeerError(f"batch {header.position} of lane {header.lane} has a wrong signature")
