@@ -1,6 +1,8 @@
 """Join all pure parts into one node without IO.
 
-replica         events in, effects out: dispatch and order of effects
+replica         events in, effects out: dispatch
+parts           all parts of one replica, built from what the store kept
+settling        carry what one part has for another until nothing moves; order of effects
 configuration   what a replica is told at its start
 recovery        the state from which it goes on after a restart
 item_checks     which items are being checked, and the results

@@ -8,30 +8,19 @@ earlier than `get_timer()`. The same events with the same `now` give the same ef
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from sequencer.consensus.core import Consensus
-from sequencer.consensus.own_votes import OwnVotes
 from sequencer.crypto.hashing import Tag, hash_tagged
 from sequencer.errors import LocalError, PeerError
 from sequencer.execution.executor import Executor
-from sequencer.lanes.lanes import Lanes
-from sequencer.mempool.mempool import Mempool
-from sequencer.ordering.delivery import Delivery
-from sequencer.replica.block_server import BlockServer
-from sequencer.replica.commitments import Commitments
 from sequencer.replica.configuration import ReplicaConfig
-from sequencer.replica.item_checks import BatchCheck, GossipCheck, ItemChecks, SubmissionCheck
-from sequencer.replica.pipeline import Finished, Pipeline
-from sequencer.replica.recovery import recover
-from sequencer.replica.statistics import ReplicaStatistics
-from sequencer.sync.catch_up import CatchUp
-from sequencer.sync.following import Following
+from sequencer.replica.item_checks import BatchCheck, GossipCheck, SubmissionCheck
+from sequencer.replica.parts import Parts
+from sequencer.replica.settling import Settling
+from sequencer.replica.statistics import ReplicaStatistics, collect_statistics
 from sequencer.types import effects as out
 from sequencer.types import events
 from sequencer.types.batch import Batch
 from sequencer.types.commitment import CommitmentCertificate, CommitmentVote
-from sequencer.types.item import CheckedItem, SignedBundle
+from sequencer.types.item import CheckedItem
 from sequencer.types.messages import (
     PROTOCOL_VERSION,
     Batches,
@@ -46,12 +35,8 @@ from sequencer.types.messages import (
 )
 from sequencer.types.outcome import Reason, Rejection
 from sequencer.types.primitives import Digest, Instant, ValidatorIndex, get_earliest
-from sequencer.types.records import EMPTY_RECOVERY, RecordKind, Recovery
+from sequencer.types.records import EMPTY_RECOVERY, Recovery
 from sequencer.types.vote import Certificate, Proposal, Vote
-
-ITEMS_PER_SNAPSHOT_MAX = 10_000
-"""Items executed since the last snapshot after which the next is saved, whatever the height: a
-restart executes them again, signatures too, which took 0.4 ms each on two busy cores."""
 
 
 class Replica:
@@ -59,70 +44,20 @@ class Replica:
 
     def __init__(self, config: ReplicaConfig, recovery: Recovery = EMPTY_RECOVERY) -> None:
         """Take up what the store kept; executes stored blocks above the snapshot again."""
-        genesis = config.genesis
+        parts = Parts(config, recovery)
+        self._parts = parts
         self._config = config
-        self._commitments = Commitments(
-            genesis.chain_id,
-            genesis.committee,
-            genesis.parameters,
-            config.index,
-            config.signer,
-            config.verifier,
-            recovery.commitment,
-            {record.number: record.digest for record in recovery.votes if record.kind is RecordKind.COMMITMENT},
-        )
-        recovered = recover(config, recovery, self._commitments.on_replayed)
-        self.observer_reason = recovered.observer_reason
-        signer = None if self.observer_reason is not None else config.signer
-        if signer is None:
-            self._commitments.stop()
-        self._recovered = recovered
-        self._restored_batches = recovery.batches
-        self.executor: Executor = recovered.executor
+        self.observer_reason = parts.recovered.observer_reason
+        self.executor: Executor = parts.executor
         """Read-only for callers."""
-        head = recovered.anchor.head
-        lane_signer = signer if config.is_lane_enabled else None
-        self._lanes = Lanes(
-            genesis.chain_id,
-            genesis.committee,
-            genesis.parameters,
-            config.index,
-            lane_signer,
-            config.verifier,
-            head.cut,
-            recovered.own_top,
-        )
-        self._own_votes = OwnVotes(
-            genesis.chain_id, genesis.committee.epoch, signer, recovery.votes, recovery.certificates
-        )
-        self._consensus = Consensus(
-            genesis.chain_id,
-            genesis.committee,
-            genesis.parameters,
-            config.index,
-            self._own_votes,
-            config.verifier,
-            self._lanes,
-            recovered.anchor,
-        )
-        self._delivery = Delivery(genesis.committee.seed, head, self._lanes)
-        self._checks = ItemChecks()
-        self._pipeline = Pipeline(self.executor, self._delivery, self._checks)
-        self._mempool = Mempool(
-            genesis.parameters,
-            genesis.committee.size,
-            config.index,
-            self.executor,
-            self._lanes.add_item if lane_signer is not None else None,
-            config.is_gossip_enabled,
-        )
-        following = Following() if config.index is None else None
-        self._catch_up = CatchUp(genesis.chain_id, genesis.committee, config.verifier, following)
-        self._server = BlockServer()
-        self._peers: dict[ValidatorIndex, None] = {}
-        self._unconnected_since_ms: int | None = None
-        self._is_continuing = False
-        self._items_since_snapshot = recovered.items_replayed
+        self._consensus = parts.consensus
+        self._lanes = parts.lanes
+        self._mempool = parts.mempool
+        self._commitments = parts.commitments
+        self._checks = parts.checks
+        self._catch_up = parts.catch_up
+        self._server = parts.server
+        self._settling = Settling(parts)
         self._is_started = False
         self._submissions_refused = 0
         self._bans = 0
@@ -134,11 +69,11 @@ class Replica:
         if self._is_started:
             raise LocalError("the replica was started already")
         self._is_started = True
-        effects: list[out.Effect] = [out.StoreExecution(executed) for executed in self._recovered.replayed]
-        self._lanes.restore(self._restored_batches)
+        effects: list[out.Effect] = [out.StoreExecution(executed) for executed in self._parts.recovered.replayed]
+        self._lanes.restore(self._parts.restored_batches)
         self._commitments.start()
         self._consensus.start(now)
-        self._settle(effects, now)
+        self._settling.settle(effects, now)
         return tuple(effects)
 
     def handle(self, event: events.Event, now: Instant) -> tuple[out.Effect, ...]:
@@ -153,7 +88,7 @@ class Replica:
                 raise
             self._bans += 1
             effects.append(out.BanPeer(event.peer, str(error)))
-        self._settle(effects, now)
+        self._settling.settle(effects, now)
         return tuple(effects)
 
     def get_timer(self) -> int | None:
@@ -162,7 +97,7 @@ class Replica:
             self._consensus.get_timer(),
             self._lanes.get_timer(),
             self._mempool.get_timer(),
-            self._catch_up.get_timer(self._get_blocked_since()),
+            self._catch_up.get_timer(self._settling.get_blocked_since()),
         )
 
     # --- queries ------------------------------------------------------------------------
@@ -173,46 +108,7 @@ class Replica:
 
     def get_statistics(self) -> ReplicaStatistics:
         """Return what can be counted, frozen."""
-        mempool = self._mempool.counters
-        lanes = self._lanes.counters
-        return ReplicaStatistics(
-            role=self._get_role(),
-            observer_reason=self.observer_reason,
-            alarm=self._consensus.alarm or self._commitments.alarm,
-            view=self._consensus.view,
-            finalized_view=self._consensus.finalized_view,
-            finalized_height=self._consensus.head.height,
-            executed_height=self.executor.height,
-            certified_height=self._commitments.certified_height,
-            is_halted=self._commitments.is_halted,
-            delivery_lag=self._pipeline.lag,
-            mempool_size=self._mempool.size,
-            gossip_published=mempool.gossip_published,
-            gossip_received=mempool.gossip_received,
-            gossip_included=mempool.gossip_included,
-            peers=tuple(sorted(self._peers)),
-            following=None if self._catch_up.following is None else self._catch_up.following.peer,
-            counters={
-                "items_admitted": mempool.admitted,
-                "items_rejected": mempool.rejected,
-                "items_expired": mempool.expired,
-                "items_requeued": mempool.requeued,
-                "batches_out_of_window": lanes.batches_out_of_window,
-                "batches_refused": lanes.batches_refused,
-                "batches_pushed": lanes.batches_pushed,
-                "fetches_unanswered": lanes.fetches_unanswered,
-                "views_nullified": self._consensus.views_nullified,
-                "sync_requests": self._catch_up.requests_sent,
-                "sync_requests_refused": self._server.requests_refused,
-                "submissions_refused": self._submissions_refused,
-                "messages_refused": self._bans,
-            },
-        )
-
-    def _get_role(self) -> str:
-        if self._config.index is None:
-            return "full"
-        return "validator" if self._own_votes.can_sign else "observer"
+        return collect_statistics(self._parts, self._submissions_refused, self._bans)
 
     # --- events -------------------------------------------------------------------------
 
@@ -223,7 +119,7 @@ class Replica:
             case events.TimerFired():
                 self._on_timer(now)
             case events.Continued():
-                self._is_continuing = False
+                self._settling.on_continued()
             case events.ItemsChecked(request, results):
                 self._on_items_checked(request, results, now)
             case events.ItemsSubmitted(request, items):
@@ -281,7 +177,7 @@ class Replica:
 
     def _on_peer_connected(self, peer: ValidatorIndex, effects: list[out.Effect]) -> None:
         """Say who and where we are; what was in flight is lost. # F5"""
-        self._peers[peer] = None
+        self._parts.peers[peer] = None
         self._catch_up.on_connected(peer)
         head = self._consensus.head
         hello = Hello(
@@ -300,7 +196,7 @@ class Replica:
         self._commitments.send_recent(peer)
 
     def _on_peer_disconnected(self, peer: ValidatorIndex) -> None:
-        self._peers.pop(peer, None)
+        self._parts.peers.pop(peer, None)
         self._consensus.on_disconnected(peer)
         self._lanes.on_disconnected(peer)
         self._catch_up.on_disconnected(peer)
@@ -319,7 +215,7 @@ class Replica:
 
     def _on_sync_blocks(self, peer: ValidatorIndex, answer: SyncBlocks, now: Instant) -> None:
         """Take proven blocks in as if they had come the ordinary way. # R2"""
-        blocks = self._catch_up.verify_answer(peer, answer, self._pipeline.delivered)
+        blocks = self._catch_up.verify_answer(peer, answer, self._parts.pipeline.delivered)
         if answer.commitment is not None:
             self._commitments.on_certificate(answer.commitment)
         if not blocks:
@@ -359,116 +255,6 @@ class Replica:
                 self._mempool.on_gossiped(results, now)
             case BatchCheck() | None:
                 pass
-
-    # --- bringing everything to rest ----------------------------------------------------
-
-    def _settle(self, effects: list[out.Effect], now: Instant) -> None:
-        """Carry what one part has for another until nothing moves, then collect effects.
-
-        Lanes come before consensus: a vote rests on batches that must be durable first.
-        """
-        while True:
-            self._advance_lanes(effects, now)
-            moved = self._take_finalized(now)
-            moved |= self._advance_execution(effects, now)
-            is_lagging = self._pipeline.lag > self._config.genesis.parameters.delivery_lag_max
-            self._consensus.freeze_cut(self._commitments.is_halted or is_lagging)
-            if not moved:
-                break
-            self._consensus.recheck(now)
-        delivered, finalized = self._pipeline.delivered.height, self._consensus.head.height
-        _append(effects, self._catch_up.poll(delivered, self._get_blocked_since(now), now, finalized))
-        effects.extend(self._lanes.take_effects())
-        self._collect_consensus(effects, now)
-        effects.extend(self._commitments.take_effects())
-        effects.extend(self._mempool.take_answers())
-        effects.extend(self._mempool.take_publications())
-
-    def _advance_lanes(self, effects: list[out.Effect], now: Instant) -> None:
-        self._lanes.on_timer(now)
-        for batch in self._lanes.take_arrived():
-            _append(effects, self._checks.check_batch(batch))
-        created = self._lanes.take_created()
-        if created:
-            self._consensus.recheck(now)
-            self._mempool.on_batched(created)
-
-    def _take_finalized(self, now: Instant) -> bool:
-        finalized = self._consensus.take_finalized()
-        for entry in finalized:
-            if self._lanes.on_finalized(entry.header.cut):
-                self._mempool.on_lane_moved(now)
-            self._delivery.add(entry.header, entry.finalization)
-        return bool(finalized)
-
-    def _advance_execution(self, effects: list[out.Effect], now: Instant) -> bool:
-        """Execute one slice; ask to be called again if there is more."""
-        if self._is_continuing or not self._pipeline.lag:
-            return False
-        finished, missing = self._pipeline.advance(self._get_block_sources(), now)
-        effects.extend(missing)
-        for done in finished:
-            self._on_executed(done, effects, now)
-        if self._pipeline.has_more:
-            self._is_continuing = True
-            effects.append(out.Continue())
-        return bool(finished)
-
-    def _on_executed(self, done: Finished, effects: list[out.Effect], now: Instant) -> None:
-        """A block is executed: durable first, then indexed, then signed."""
-        effects.extend(self._lanes.take_effects())
-        effects.append(out.PersistBlock(done.block))
-        effects.append(out.StoreExecution(done.executed))
-        self._commitments.on_executed(done.executed)
-        for digest in self._lanes.on_delivered(done.block.header.cut):
-            self._checks.release(digest)
-        bundles = [checked for batch in done.checked for _, checked in batch if isinstance(checked, SignedBundle)]
-        own = [
-            checked.id
-            for batch, items in zip(done.block.batches, done.checked, strict=True)
-            if batch.header.lane == self._config.index
-            for _, checked in items
-            if isinstance(checked, SignedBundle)
-        ]
-        touched = dict.fromkeys((signed.bundle.payer, signed.bundle.channel) for signed in bundles)
-        self._mempool.on_executed(touched, own, self.executor.height, now)
-        self._items_since_snapshot += len(done.executed.results)
-        if self._is_snapshot_due():
-            self._items_since_snapshot = 0
-            effects.append(out.SaveSnapshot(self.executor.header, self.executor.take_snapshot()))
-
-    def _is_snapshot_due(self) -> bool:
-        """Snapshots stand at fixed heights, and closer together where blocks are full."""
-        is_at_height = self.executor.height % self._config.genesis.parameters.snapshot_interval_heights == 0
-        return is_at_height or self._items_since_snapshot >= ITEMS_PER_SNAPSHOT_MAX
-
-    def _collect_consensus(self, effects: list[out.Effect], now: Instant) -> None:
-        """Votes leave with what is held, so HAVE costs no message of its own then. # L4"""
-        votes = self._consensus.take_effects()
-        effects.extend(votes)
-        if any(isinstance(e, out.Broadcast) and isinstance(e.message, Vote | Proposal) for e in votes):
-            self._lanes.flush_have(now)
-            effects.extend(self._lanes.take_effects())
-        if self._consensus.alarm is not None or self._commitments.alarm is not None:
-            self._own_votes.stop()
-            self._commitments.stop()
-            self._lanes.stop()
-
-    # --- small things -------------------------------------------------------------------
-
-    def _get_blocked_since(self, now: Instant | None = None) -> int | None:
-        """Return since when finalized blocks wait for headers or batches."""
-        if self._consensus.is_finalized_connected:
-            self._unconnected_since_ms = None
-        elif self._unconnected_since_ms is None and now is not None:
-            self._unconnected_since_ms = now.mono_ms
-        return get_earliest(self._unconnected_since_ms, self._delivery.blocked_since_ms)
-
-    def _get_block_sources(self) -> Sequence[ValidatorIndex]:
-        """Return who has the batches of a finalized block: its voters. # L6"""
-        finalization = self._consensus.finalization
-        signers = finalization.signers if finalization is not None else range(self._config.genesis.committee.size)
-        return tuple(signer for signer in signers if signer != self._config.index)
 
 
 def _append(effects: list[out.Effect], effect: out.Effect | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sequencer.replica.parts import Parts
 from sequencer.types.primitives import Height, View
 
 
@@ -38,3 +39,42 @@ class ReplicaStatistics:
     """Validator that this full node follows now; None on any other node, and while nobody is there."""
     counters: Mapping[str, int]
     """Limits that were reached and things that were refused, by name."""
+
+
+def collect_statistics(parts: Parts, submissions_refused: int, messages_refused: int) -> ReplicaStatistics:
+    """Return what can be counted now."""
+    mempool = parts.mempool.counters
+    lanes = parts.lanes.counters
+    return ReplicaStatistics(
+        role=parts.role,
+        observer_reason=parts.recovered.observer_reason,
+        alarm=parts.alarm,
+        view=parts.consensus.view,
+        finalized_view=parts.consensus.finalized_view,
+        finalized_height=parts.consensus.head.height,
+        executed_height=parts.executor.height,
+        certified_height=parts.commitments.certified_height,
+        is_halted=parts.commitments.is_halted,
+        delivery_lag=parts.pipeline.lag,
+        mempool_size=parts.mempool.size,
+        gossip_published=mempool.gossip_published,
+        gossip_received=mempool.gossip_received,
+        gossip_included=mempool.gossip_included,
+        peers=tuple(sorted(parts.peers)),
+        following=None if parts.catch_up.following is None else parts.catch_up.following.peer,
+        counters={
+            "items_admitted": mempool.admitted,
+            "items_rejected": mempool.rejected,
+            "items_expired": mempool.expired,
+            "items_requeued": mempool.requeued,
+            "batches_out_of_window": lanes.batches_out_of_window,
+            "batches_refused": lanes.batches_refused,
+            "batches_pushed": lanes.batches_pushed,
+            "fetches_unanswered": lanes.fetches_unanswered,
+            "views_nullified": parts.consensus.views_nullified,
+            "sync_requests": parts.catch_up.requests_sent,
+            "sync_requests_refused": parts.server.requests_refused,
+            "submissions_refused": submissions_refused,
+            "messages_refused": messages_refused,
+        },
+    )

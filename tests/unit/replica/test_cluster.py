@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sequencer.replica import replica as replica_module
+from sequencer.replica import settling
 from sequencer.types import effects as out
 from sequencer.types.messages import Message
 from sequencer.types.outcome import Status
@@ -172,7 +172,7 @@ def test_R2_restart_from_a_snapshot_goes_on_with_the_same_commitments() -> None:
 
 def test_R2_full_blocks_bring_snapshots_closer_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """A restart executes few items again, however many a height holds."""
-    monkeypatch.setattr(replica_module, "ITEMS_PER_SNAPSHOT_MAX", 3)
+    monkeypatch.setattr(settling, "ITEMS_PER_SNAPSHOT_MAX", 3)
     cluster = Cluster()
     for number in range(8):
         cluster.submit(0, make_bundle(cluster.genesis, number), request=number + 1)

@@ -1,0 +1,142 @@
+"""Carry what one part of a replica has for another until nothing moves, then collect the effects.
+
+Lanes come before consensus: a vote rests on batches that must be durable first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sequencer.replica.parts import Parts
+from sequencer.replica.pipeline import Finished
+from sequencer.types import effects as out
+from sequencer.types.item import SignedBundle
+from sequencer.types.primitives import Instant, ValidatorIndex, get_earliest
+from sequencer.types.vote import Proposal, Vote
+
+ITEMS_PER_SNAPSHOT_MAX = 10_000
+"""Items executed since the last snapshot after which the next is saved, whatever the height: a
+restart executes them again, signatures too, which took 0.4 ms each on two busy cores."""
+
+
+class Settling:
+    """What happens after each event, whatever it was."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._unconnected_since_ms: int | None = None
+        self._is_continuing = False
+        self._items_since_snapshot = parts.recovered.items_replayed
+
+    def on_continued(self) -> None:
+        """The caller gives execution its next slice."""
+        self._is_continuing = False
+
+    def settle(self, effects: list[out.Effect], now: Instant) -> None:
+        """Bring everything to rest and add what is to be done, in order."""
+        parts = self._parts
+        while True:
+            self._advance_lanes(effects, now)
+            moved = self._take_finalized(now)
+            moved |= self._advance_execution(effects, now)
+            is_lagging = parts.pipeline.lag > parts.config.genesis.parameters.delivery_lag_max
+            parts.consensus.freeze_cut(parts.commitments.is_halted or is_lagging)
+            if not moved:
+                break
+            parts.consensus.recheck(now)
+        catch_up = parts.catch_up.poll(parts.pipeline.delivered.height, self.get_blocked_since(now), now)
+        if catch_up is not None:
+            effects.append(catch_up)
+        effects.extend(parts.lanes.take_effects())
+        self._collect_consensus(effects, now)
+        effects.extend(parts.commitments.take_effects())
+        effects.extend(parts.mempool.take_answers())
+        effects.extend(parts.mempool.take_publications())
+
+    def get_blocked_since(self, now: Instant | None = None) -> int | None:
+        """Return since when finalized blocks wait for headers or batches."""
+        if self._parts.consensus.is_finalized_connected:
+            self._unconnected_since_ms = None
+        elif self._unconnected_since_ms is None and now is not None:
+            self._unconnected_since_ms = now.mono_ms
+        return get_earliest(self._unconnected_since_ms, self._parts.delivery.blocked_since_ms)
+
+    def _advance_lanes(self, effects: list[out.Effect], now: Instant) -> None:
+        self._parts.lanes.on_timer(now)
+        for batch in self._parts.lanes.take_arrived():
+            check = self._parts.checks.check_batch(batch)
+            if check is not None:
+                effects.append(check)
+        created = self._parts.lanes.take_created()
+        if created:
+            self._parts.consensus.recheck(now)
+            self._parts.mempool.on_batched(created)
+
+    def _take_finalized(self, now: Instant) -> bool:
+        finalized = self._parts.consensus.take_finalized()
+        for entry in finalized:
+            if self._parts.lanes.on_finalized(entry.header.cut):
+                self._parts.mempool.on_lane_moved(now)
+            self._parts.delivery.add(entry.header, entry.finalization)
+        return bool(finalized)
+
+    def _advance_execution(self, effects: list[out.Effect], now: Instant) -> bool:
+        """Execute one slice; ask to be called again if there is more."""
+        if self._is_continuing or not self._parts.pipeline.lag:
+            return False
+        finished, missing = self._parts.pipeline.advance(self._get_block_sources(), now)
+        effects.extend(missing)
+        for done in finished:
+            self._on_executed(done, effects, now)
+        if self._parts.pipeline.has_more:
+            self._is_continuing = True
+            effects.append(out.Continue())
+        return bool(finished)
+
+    def _on_executed(self, done: Finished, effects: list[out.Effect], now: Instant) -> None:
+        """A block is executed: durable first, then indexed, then signed."""
+        effects.extend(self._parts.lanes.take_effects())
+        effects.append(out.PersistBlock(done.block))
+        effects.append(out.StoreExecution(done.executed))
+        self._parts.commitments.on_executed(done.executed)
+        for digest in self._parts.lanes.on_delivered(done.block.header.cut):
+            self._parts.checks.release(digest)
+        bundles = [checked for batch in done.checked for _, checked in batch if isinstance(checked, SignedBundle)]
+        own = [
+            checked.id
+            for batch, items in zip(done.block.batches, done.checked, strict=True)
+            if batch.header.lane == self._parts.config.index
+            for _, checked in items
+            if isinstance(checked, SignedBundle)
+        ]
+        touched = dict.fromkeys((signed.bundle.payer, signed.bundle.channel) for signed in bundles)
+        self._parts.mempool.on_executed(touched, own, self._parts.executor.height, now)
+        self._items_since_snapshot += len(done.executed.results)
+        if self._is_snapshot_due():
+            self._items_since_snapshot = 0
+            effects.append(out.SaveSnapshot(self._parts.executor.header, self._parts.executor.take_snapshot()))
+
+    def _is_snapshot_due(self) -> bool:
+        """Snapshots stand at fixed heights, and closer together where blocks are full."""
+        is_at_height = (
+            self._parts.executor.height % self._parts.config.genesis.parameters.snapshot_interval_heights == 0
+        )
+        return is_at_height or self._items_since_snapshot >= ITEMS_PER_SNAPSHOT_MAX
+
+    def _collect_consensus(self, effects: list[out.Effect], now: Instant) -> None:
+        """Votes leave with what is held, so HAVE costs no message of its own then. # L4"""
+        votes = self._parts.consensus.take_effects()
+        effects.extend(votes)
+        if any(isinstance(e, out.Broadcast) and isinstance(e.message, Vote | Proposal) for e in votes):
+            self._parts.lanes.flush_have(now)
+            effects.extend(self._parts.lanes.take_effects())
+        if self._parts.alarm is not None:
+            self._parts.own_votes.stop()
+            self._parts.commitments.stop()
+            self._parts.lanes.stop()
+
+    def _get_block_sources(self) -> Sequence[ValidatorIndex]:
+        """Return who has the batches of a finalized block: its voters. # L6"""
+        finalization = self._parts.consensus.finalization
+        signers = finalization.signers if finalization is not None else range(self._parts.config.genesis.committee.size)
+        return tuple(signer for signer in signers if signer != self._parts.config.index)
