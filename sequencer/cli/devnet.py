@@ -1,4 +1,4 @@
-"""Start a local network: one process per validator, a page to read, then one line per block with content."""
+"""Start a local network: one process per node, a page to read, then one line per block with content."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from sequencer.cli.cluster.temporary import lend_directory
-from sequencer.cli.command import CommandError, ExitStatus, add_json, find_cause
+from sequencer.cli.command import ExitStatus, add_json, find_cause
 from sequencer.cli.signals import Remembered, remember_signals, run_until_signal
 from sequencer.errors import LocalError
 
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--validators", type=int, default=4, metavar="N", help="validators, one process each (default 4)")
     add("--rollups", default="alpha,beta,gamma", metavar="NAME[:MACHINE],…", help="default alpha,beta,gamma")
-    add("--full-nodes", type=int, default=0, metavar="N", help="nodes that follow without voting (only 0 for now)")
+    add("--full-nodes", type=int, default=0, metavar="N", help="nodes that follow and serve without voting (default 0)")
     add("--home", type=Path, metavar="DIR", help="keep the network here, or resume it; default: thrown away at the end")
     add("--port", type=int, metavar="P", help="RPC port of the first node, the others follow; 0 takes free ones")
     add("--ready-file", type=Path, metavar="F", help="write a JSON description when every node answers")
@@ -37,8 +37,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run until Ctrl-C or SIGTERM; both are the normal end."""
     started_at = time.monotonic()
-    if options.full_nodes:
-        raise CommandError("--full-nodes: following nodes do not exist yet; leave it at 0", "unsupported")
     with remember_signals() as signals:
         if options.home is not None:
             _run_in(options.home.absolute(), options, started_at, signals)
@@ -77,7 +75,12 @@ def _run_once(directory: Path, options: argparse.Namespace, started_at: float, s
     from sequencer.node.process import preload
 
     running = Running(
-        options.port, options.durability, options.gossip == "on", tuple(options.lane_off), tuple(options.allow_peer)
+        options.port,
+        options.durability,
+        options.gossip == "on",
+        tuple(options.lane_off),
+        tuple(options.allow_peer),
+        options.full_nodes,
     )
     wish = Wish(options.validators, options.rollups, options.seed, options.retain)
     is_resumed = is_devnet(directory)

@@ -1,4 +1,4 @@
-"""Write the homes of a new network for real hosts: keys, genesis, and one directory to carry to each host."""
+"""Write the homes of a new network for real hosts, one directory to carry to each; or of a node that follows one."""
 
 from __future__ import annotations
 
@@ -13,9 +13,15 @@ from sequencer.cli.output import print_result
 
 if TYPE_CHECKING:
     from sequencer.cli.cluster.blueprint import Seat
+    from sequencer.node.home import NodeSettings
+    from sequencer.types.genesis import Genesis
 
 PORTS_PER_VALIDATOR = 4
 """PORT votes, PORT+1 data, PORT+2 open to all, PORT+3 RPC (loopback only)."""
+
+
+RPC_FULL_NODE = "127.0.0.1:8700"
+"""Where a full node's RPC listens unless --rpc says else."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,33 +30,77 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--validators", metavar="NAME=HOST:PORT,…", help="IPv4 host and first of four ports, the last is the RPC's")
     add("--rollups", default="alpha,beta,gamma", metavar="NAME[:MACHINE],…", help="default alpha,beta,gamma")
     add("--home", type=Path, required=True, metavar="DIR", help="new directory; DIR/NAME becomes each node's home")
-    add("--name", default="network", help="name of the network in its genesis")
-    add("--full-node", action="store_true", help="a node that follows (not yet)")
-    add("--genesis", type=Path, metavar="FILE", help="network to follow (not yet)")
-    add("--peers", metavar="LIST", help="whom to follow (not yet)")
+    add("--name", metavar="NAME", help="of the network in its genesis (default network), or of the full node (full0)")
+    add("--full-node", action="store_true", help="write one home, DIR itself, of a node that follows without a vote")
+    add("--genesis", type=Path, metavar="FILE", help="of the network that the full node follows")
+    add("--peers", metavar="NAME[=HOST:PORT],…", help="validators that it follows, by default all; HOST:PORT is open")
+    add("--rpc", metavar="HOST:PORT", help=f"where the full node answers clients (default {RPC_FULL_NODE})")
     add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Write everything and say where it is."""
+    result = write_full_node(options) if options.full_node else write_validators(options)
+    print_result(result, options.json)
+    return ExitStatus.OK
+
+
+def write_validators(options: argparse.Namespace) -> dict[str, object]:
+    """Write the homes of a new network; return what a program wants to know of it."""
     from sequencer.cli.cluster.blueprint import Wish, draw
     from sequencer.cli.cluster.directory import ACCOUNT_FOLDER, GENESIS_FILE, write_network
     from sequencer.node.home import NodeSettings
 
-    if options.full_node or options.genesis or options.peers:
-        raise CommandError("init --full-node: following nodes do not exist yet", "unsupported")
+    if options.genesis or options.peers or options.rpc:
+        raise CommandError("--genesis, --peers and --rpc belong to --full-node", "usage")
     seats = parse_seats(options.validators or "")
-    blueprint = draw(Wish(len(seats), options.rollups, None, None, options.name), seats)
+    blueprint = draw(Wish(len(seats), options.rollups, None, None, options.name or "network"), seats)
     settings = [NodeSettings(seat.name, f"127.0.0.1:{seat.ports[2] + 1}") for seat in seats]
     write_network(options.home, blueprint, settings, is_devnet=False)
-    result = {
+    return {
         "chain_id": "0x" + blueprint.genesis.chain_id.hex(),
         "genesis": str(options.home / GENESIS_FILE),
         "homes": [str(options.home / seat.name) for seat in seats],
         "accounts": str(options.home / ACCOUNT_FOLDER),
     }
-    print_result(result, options.json)
-    return ExitStatus.OK
+
+
+def write_full_node(options: argparse.Namespace) -> dict[str, object]:
+    """Write the home of one full node of an existing network."""
+    from sequencer.cli.cluster.blueprint import make_full_node_keys
+    from sequencer.node.home import NodeSettings, compute_peer_ids, read_genesis, write_home
+    from sequencer.node.node import choose_peers
+
+    if options.genesis is None or options.validators:
+        raise CommandError("--full-node needs --genesis FILE, and takes no --validators", "usage")
+    genesis = read_genesis(options.genesis)
+    settings = NodeSettings(
+        options.name or "full0",
+        options.rpc or RPC_FULL_NODE,
+        peers=tuple(options.peers.split(",")) if options.peers else (),
+    )
+    verify_settings(settings, genesis)
+    follows = [peer.name for peer in choose_peers(genesis, None, settings.peers)]
+    keys = make_full_node_keys(None, settings.name)
+    write_home(options.home, settings, keys, genesis)
+    return {
+        "chain_id": "0x" + genesis.chain_id.hex(),
+        "home": str(options.home),
+        "peer_id": compute_peer_ids(keys)["open"],
+        "follows": follows,
+        "rpc": settings.rpc,
+    }
+
+
+def verify_settings(settings: NodeSettings, genesis: Genesis) -> None:
+    """Raise `CommandError` for what the node would refuse at its start."""
+    from sequencer.node.home import find_wrong_setting
+
+    wrong = find_wrong_setting(settings)
+    if wrong is not None:
+        raise CommandError(wrong, "usage")
+    if any(validator.name == settings.name for validator in genesis.validators):
+        raise CommandError(f"--name {settings.name}: is a validator of this network", "usage")
 
 
 def parse_seats(text: str) -> tuple[Seat, ...]:

@@ -1,6 +1,6 @@
 """Serve followers, who are strangers: finalized blocks and their batches, at most so much, and after everything else.
 
-Promises: a request for a block that does not exist yet waits for it, up to a second; at most 8 requests per
+Promises: a request for a block that does not exist yet waits for it, up to 1.5 s; at most 8 requests per
 follower wait and 256 in all, a further one is dropped and counted, and the follower asks again. All followers
 together draw at most 4 MiB a second, and each answer fits a message. A follower that says anything else
 gets a bad mark, undecoded.
@@ -26,8 +26,8 @@ REQUESTS_MAX = 256
 """Requests of all followers that may wait."""
 REQUESTS_PER_FOLLOWER_MAX = 8
 """Requests of one follower that may wait."""
-HOLD_SECONDS = 1.0
-"""Longest time that a request waits for a block to come; half of what the asker waits for."""
+HOLD_SECONDS = 1.5
+"""Longest time that a request waits for a block to come; the asker gives up after 2 s."""
 ANSWER_BYTES_PER_SECOND = 4 << 20
 """What all followers together draw in the long run: reading, encrypting and sending it costs some 10 % of a core."""
 ANSWER_SECONDS_MIN = 0.005

@@ -54,6 +54,10 @@ class NodeSettings:
     """Peer ids that the open host always serves."""
     is_wire_recorded: bool = False
     """Whether what other validators say is written to `wire.jsonl`, for whoever judges them later."""
+    open: str = "127.0.0.1:0"
+    """HOST:PORT where the open host of a full node listens; a validator's addresses are in the genesis."""
+    peers: tuple[str, ...] = ()
+    """Validators that a full node follows, NAME or NAME=HOST:PORT of the open host; none named: all of the genesis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,7 @@ def read_home(path: Path) -> Home:
     if not (path / SETTINGS_FILE).is_file():
         raise LocalError(f"{path} is no home of a node: {SETTINGS_FILE} is missing (`sequencer init` writes one)")
     settings = _read_settings(path / SETTINGS_FILE)
-    genesis = _read_genesis(path / GENESIS_FILE)
+    genesis = read_genesis(path / GENESIS_FILE)
     seeds = {name: _read_key(path / KEY_FOLDER / f"{name}.key") for name in ("vote", "votes", "data", "open")}
     if seeds["open"] is None:
         raise LocalError(f"{path / KEY_FOLDER}: open.key is missing")
@@ -129,6 +133,15 @@ def compute_peer_ids(keys: NodeKeys) -> dict[str, str]:
     """Return the libp2p peer id of each host that has a key, by role."""
     hosts = {"votes": keys.votes, "data": keys.data, "open": keys.open}
     return {role: compute_peer_id(seed) for role, seed in hosts.items() if seed is not None}
+
+
+def get_p2p_addresses(home: Home) -> dict[str, str]:
+    """Return the multiaddress of each of the node's hosts, by role; port 0 is chosen at the start."""
+    if home.keys.vote is None:
+        host, _, port = home.settings.open.rpartition(":")
+        return {"open": f"/ip4/{host}/tcp/{port}"}
+    validator = home.genesis.validators[home.genesis.committee.get_index(home.settings.name)]
+    return {"votes": validator.votes.address, "data": validator.data.address, "open": validator.open.address}
 
 
 def _name_keys(keys: NodeKeys) -> tuple[tuple[str, bytes | None], ...]:
@@ -149,7 +162,8 @@ def _read(path: Path) -> bytes:
         raise LocalError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def _read_genesis(path: Path) -> Genesis:
+def read_genesis(path: Path) -> Genesis:
+    """Read a genesis file; raises `LocalError` naming it."""
     try:
         return Genesis.from_bytes(_read(path))
     except DecodeError as error:
@@ -159,29 +173,39 @@ def _read_genesis(path: Path) -> Genesis:
 def _read_settings(path: Path) -> NodeSettings:
     try:
         members = json.loads(_read(path))
-        settings = NodeSettings(**{**members, "peer_ids_allowed": tuple(members.get("peer_ids_allowed", ()))})
+        lists = {name: tuple(members.get(name, ())) for name in ("peer_ids_allowed", "peers")}
+        settings = NodeSettings(**{**members, **lists})
     except (ValueError, TypeError, AttributeError) as error:
         raise LocalError(f"{path} is not the settings of a node: {error}") from None
-    wrong = _find_wrong_setting(settings)
+    wrong = find_wrong_setting(settings)
     if wrong is not None:
         raise LocalError(f"{path}: {wrong}")
     return settings
 
 
-def _find_wrong_setting(settings: NodeSettings) -> str | None:
+def find_wrong_setting(settings: NodeSettings) -> str | None:
     """Return what a person must mend in `node.json`, or None."""
     if not isinstance(settings.name, str):
         return f"name must be text, is {settings.name!r}"
     if settings.durability not in ("fsync", "os"):
         return f"durability must be fsync or os, is {settings.durability!r}"
-    host, _, port = str(settings.rpc).rpartition(":")
-    if not host or not PORT.fullmatch(port) or int(port) > PORT_MAX:
-        return f"rpc must be HOST:PORT with a port of 0..{PORT_MAX}, is {settings.rpc!r}"
+    for name in ("rpc", "open"):
+        if not is_host_and_port(getattr(settings, name)):
+            return f"{name} must be HOST:PORT with a port of 0..{PORT_MAX}, is {getattr(settings, name)!r}"
+    for peer in settings.peers:
+        if not isinstance(peer, str) or ("=" in peer and not is_host_and_port(peer.partition("=")[2])):
+            return f"peers: must be NAME or NAME=HOST:PORT, is {peer!r}"
     for name in ("is_gossip_enabled", "is_lane_enabled", "is_wire_recorded"):
         if not isinstance(getattr(settings, name), bool):
             return f"{name} must be true or false, is {getattr(settings, name)!r}"
     wrong = find_wrong_peer_id(settings.peer_ids_allowed)
     return None if wrong is None else f"peer_ids_allowed: {wrong!r} is no peer id (12D3Koo…, Qm…)"
+
+
+def is_host_and_port(text: object) -> bool:
+    """Tell whether `text` reads as HOST:PORT."""
+    host, _, port = str(text).rpartition(":")
+    return bool(host) and PORT.fullmatch(port) is not None and int(port) <= PORT_MAX
 
 
 def _read_key(path: Path) -> bytes | None:

@@ -8,7 +8,7 @@ it clean.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
 MakeNetwork: TypeAlias = Callable[[NetworkConfiguration], Network]
 
 EVENT_LOG_FILE = "events.jsonl"
-FULL_NODE_ADDRESS = "/ip4/127.0.0.1/tcp/0"
-"""Where the open host of a full node listens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,17 +208,33 @@ def make_network_configuration(home: Home, index: int | None) -> NetworkConfigur
     return NetworkConfiguration(
         name=settings.name,
         network_id=genesis.chain_id,
-        open=LocalHost(keys.open, FULL_NODE_ADDRESS if own is None else own.open.address),
+        open=LocalHost(keys.open, _make_address(settings.open) if own is None else own.open.address),
         votes=None if own is None or keys.votes is None else LocalHost(keys.votes, own.votes.address),
         data=None if own is None or keys.data is None else LocalHost(keys.data, own.data.address),
-        peers=tuple(_make_peer(validator) for validator in _get_others(genesis, index)),
+        peers=choose_peers(genesis, index, settings.peers),
         open_peer_ids_allowed=frozenset(settings.peer_ids_allowed),
         is_gossip_enabled=settings.is_gossip_enabled,
     )
 
 
-def _get_others(genesis: Genesis, index: int | None) -> tuple[GenesisValidator, ...]:
-    return tuple(validator for place, validator in enumerate(genesis.validators) if place != index)
+def choose_peers(genesis: Genesis, index: int | None, wanted: tuple[str, ...]) -> tuple[RemotePeer, ...]:
+    """Return whom this node knows: all other validators, or for a full node those that it wants, where it wants them.
+
+    Raises `LocalError` for a name that the genesis does not have.
+    """
+    peers = {v.name: _make_peer(v) for place, v in enumerate(genesis.validators) if place != index}
+    chosen = {}
+    for name, _, address in (entry.partition("=") for entry in wanted):
+        if name not in peers:
+            raise LocalError(f"peers: {name} is no validator of this network ({', '.join(peers)})")
+        host = peers[name].open
+        chosen[name] = replace(peers[name], open=replace(host, address=_make_address(address)) if address else host)
+    return tuple((chosen if index is None and chosen else peers).values())
+
+
+def _make_address(host_and_port: str) -> str:
+    host, _, port = host_and_port.rpartition(":")
+    return f"/ip4/{host}/tcp/{port}"
 
 
 def _make_peer(validator: GenesisValidator) -> RemotePeer:

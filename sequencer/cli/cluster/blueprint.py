@@ -140,6 +140,12 @@ def build(blueprint: Blueprint, directory: Path, settings: Sequence[NodeSettings
         write_home(directory / setting.name, setting, keys, blueprint.genesis, accounts)
 
 
+def make_full_node_keys(seed: int | None, name: str) -> NodeKeys:
+    """Return the only key of a full node: the identity of its open host."""
+    root = secrets.token_bytes(32) if seed is None else derive(b"", f"seed {seed}")
+    return NodeKeys(None, None, None, derive(root, f"{name} open"))
+
+
 def _make_keys(root: bytes, name: str) -> NodeKeys:
     return NodeKeys(*(derive(root, f"{name} {role}") for role in ("vote", *HOST_ROLES)))
 

@@ -3,7 +3,8 @@
 devnet.json      what the network was made with
 genesis.bin      what `sequencer verify --genesis` takes
 accounts/NAME.key   development keys, one line of hex each
-val0/, val1/, …  the nodes' homes (`sequencer.node.home`)
+val0/, val1/, …  the validators' homes (`sequencer.node.home`)
+full0/, …        the full nodes' homes
 """
 
 from __future__ import annotations
@@ -14,16 +15,31 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from sequencer.cli.cluster.blueprint import HOST_ROLES, Blueprint, Wish, build, draw
+from sequencer.cli.cluster.blueprint import Blueprint, Wish, build, draw, make_full_node_keys
 from sequencer.cli.cluster.ports import HOST, describe_owner, find_free_ports, is_port_free
 from sequencer.cli.command import CommandError
 from sequencer.errors import LocalError
-from sequencer.node.home import PORT_MAX, Home, NodeSettings, find_wrong_peer_id, read_home, write_settings
+from sequencer.node.home import (
+    PORT_MAX,
+    Home,
+    NodeSettings,
+    find_wrong_peer_id,
+    get_p2p_addresses,
+    read_home,
+    write_home,
+    write_settings,
+)
+from sequencer.rpc.queries import DevelopmentAccount
+from sequencer.types.genesis import Genesis
 
 RECORD_FILE = "devnet.json"
 GENESIS_FILE = "genesis.bin"
 ACCOUNT_FOLDER = "accounts"
 RPC_PORT_DEFAULT = 8_600
+FULL_NODE = "full"
+"""What the homes and names of a devnet's full nodes begin with."""
+FULL_NODES_MAX = 16
+"""Full nodes that one machine is asked to run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +53,8 @@ class Running:
     lanes_off: tuple[str, ...]
     """Validators that put nothing into their own lane."""
     peer_ids_allowed: tuple[str, ...]
+    full_nodes: int = 0
+    """Full nodes; a resumed network keeps those that it has, and gets as many as are missing."""
 
 
 def is_devnet(directory: Path) -> bool:
@@ -45,10 +63,13 @@ def is_devnet(directory: Path) -> bool:
 
 
 def create(directory: Path, wish: Wish, running: Running) -> tuple[Home, ...]:
-    """Make a new devnet in `directory` and return the homes; `devnet.json` comes last."""
+    """Make a new devnet in `directory` and return the homes, validators first; `devnet.json` comes last."""
     blueprint = draw(wish)
-    settings = make_settings([validator.name for validator in blueprint.genesis.validators], running)
-    write_network(directory, blueprint, settings)
+    names = [validator.name for validator in blueprint.genesis.validators]
+    settings = make_settings([*names, *name_full_nodes(running.full_nodes)], running)
+    write_network(directory, blueprint, settings[: len(names)])
+    for setting in settings[len(names) :]:
+        _write_full_node(directory, setting, wish.seed, blueprint.genesis, blueprint.accounts)
     (directory / RECORD_FILE).write_text(json.dumps(asdict(wish)) + "\n")
     return tuple(read_home(directory / setting.name) for setting in settings)
 
@@ -70,23 +91,56 @@ def resume(directory: Path, running: Running) -> tuple[Home, ...]:
 
     Raises `CommandError` when a port that must be kept is in use.
     """
-    homes = [read_home(path.parent) for path in sorted(directory.glob("val*/node.json"), key=_get_index)]
-    if not homes:
+    validators = _read_homes(directory, "val")
+    if not validators:
         raise CommandError(f"{directory} is the home of a devnet without nodes")
+    _add_full_nodes(directory, validators[0], running)
+    homes = [*validators, *_read_homes(directory, FULL_NODE)]
     for home in homes:
         _require_p2p_ports(home)
     kept = [int(home.settings.rpc.rpartition(":")[2]) for home in homes]
-    wanted = make_settings([home.settings.name for home in homes], running, kept if running.port is None else None)
-    for home, settings in zip(homes, wanted, strict=True):
-        write_settings(home.path, settings)
-    return tuple(replace(home, settings=settings) for home, settings in zip(homes, wanted, strict=True))
+    is_kept = running.port is None and all(kept)
+    wanted = make_settings([home.settings.name for home in homes], running, kept if is_kept else None)
+    resumed = [
+        replace(home, settings=replace(new, open=home.settings.open)) for home, new in zip(homes, wanted, strict=True)
+    ]
+    for home in resumed:
+        write_settings(home.path, home.settings)
+    return tuple(resumed)
+
+
+def name_full_nodes(count: int) -> list[str]:
+    """Return `full0`, …; raises `CommandError` for more than a machine is asked to run."""
+    if not 0 <= count <= FULL_NODES_MAX:
+        raise CommandError(f"--full-nodes must be 0..{FULL_NODES_MAX}, is {count}", "usage")
+    return [f"{FULL_NODE}{number}" for number in range(count)]
+
+
+def _add_full_nodes(directory: Path, validator: Home, running: Running) -> None:
+    """Write the homes of full nodes that the devnet did not have; their RPC ports are chosen with all others."""
+    for name in name_full_nodes(running.full_nodes):
+        if not (directory / name).exists():
+            settings = NodeSettings(name, f"{HOST}:0")
+            _write_full_node(directory, settings, None, validator.genesis, validator.accounts)
+
+
+def _write_full_node(
+    directory: Path,
+    settings: NodeSettings,
+    seed: int | None,
+    genesis: Genesis,
+    accounts: Sequence[DevelopmentAccount] | None,
+) -> None:
+    settings = replace(settings, open=f"{HOST}:{_choose_any_ports(1)[0]}")
+    write_home(directory / settings.name, settings, make_full_node_keys(seed, settings.name), genesis, accounts)
 
 
 def make_settings(names: Sequence[str], running: Running, kept: Sequence[int] | None = None) -> list[NodeSettings]:
     """Return every node's settings with a free RPC port; raises `LocalError` for an unknown --lane-off."""
-    unknown = sorted(set(running.lanes_off) - set(names))
+    validators = [name for name in names if not name.startswith(FULL_NODE)]
+    unknown = sorted(set(running.lanes_off) - set(validators))
     if unknown:
-        raise LocalError(f"--lane-off {unknown[0]}: there is no such validator ({', '.join(names)})")
+        raise LocalError(f"--lane-off {unknown[0]}: there is no such validator ({', '.join(validators)})")
     wrong = find_wrong_peer_id(running.peer_ids_allowed)
     if wrong is not None:
         raise CommandError(f"--allow-peer {wrong}: is no peer id (12D3Koo…, Qm…)", "usage")
@@ -104,6 +158,10 @@ def make_settings(names: Sequence[str], running: Running, kept: Sequence[int] | 
     ]
 
 
+def _choose_any_ports(count: int) -> tuple[int, ...]:
+    return find_free_ports(count, int.from_bytes(os.urandom(4), "big"))  # two devnets rarely choose the same
+
+
 def choose_rpc_ports(count: int, base: int | None) -> tuple[int, ...]:
     """Return RPC ports: `base` and those after it, any for 0, the usual ones or any for None.
 
@@ -111,24 +169,23 @@ def choose_rpc_ports(count: int, base: int | None) -> tuple[int, ...]:
     """
     first = RPC_PORT_DEFAULT if base is None else base
     if not 0 <= first <= PORT_MAX + 1 - count:
-        raise CommandError(f"--port must be 0..{PORT_MAX + 1 - count} for {count} validators, is {first}", "usage")
+        raise CommandError(f"--port must be 0..{PORT_MAX + 1 - count} for {count} nodes, is {first}", "usage")
     ports = tuple(range(first, first + count))
     busy = [port for port in ports if not is_port_free(port)] if base != 0 else list(ports)
     if not busy:
         return ports
     if base:
         raise CommandError(f"port {busy[0]} is used{describe_owner(busy[0])}; try --port 0", "port_busy")
-    return find_free_ports(count, int.from_bytes(os.urandom(4), "big"))  # two devnets rarely choose the same
+    return _choose_any_ports(count)
 
 
 def _require_p2p_ports(home: Home) -> None:
-    validator = home.genesis.validators[home.genesis.committee.get_index(home.settings.name)]
-    for role in HOST_ROLES:
-        port = int(getattr(validator, role).address.rpartition("/")[2])
-        if not is_port_free(port):
+    for role, address in get_p2p_addresses(home).items():
+        port = int(address.rpartition("/")[2])
+        if port and not is_port_free(port):
             raise CommandError(
                 f"{home.settings.name} needs port {port}, which is used{describe_owner(port)}; "
-                "the genesis names it, so it cannot be another",
+                f"its {role} host cannot take another",
                 "port_busy",
             )
 
@@ -141,5 +198,7 @@ def _write_accounts(folder: Path, blueprint: Blueprint) -> None:
         file.write_text(account.seed.hex() + "\n")
 
 
-def _get_index(path: Path) -> int:
-    return int(path.parent.name.removeprefix("val"))
+def _read_homes(directory: Path, prefix: str) -> list[Home]:
+    """Return the homes `prefix`0, `prefix`1, … in this order."""
+    paths = [path.parent for path in directory.glob(f"{prefix}*/node.json")]
+    return [read_home(path) for path in sorted(paths, key=lambda path: int(path.name.removeprefix(prefix)))]

@@ -24,10 +24,11 @@ def make_page(
         f"  JSON-RPC    {ready['rpc']}/   (POST; SSE at /events; GET /metrics)",
         f"  Chain id    {ready['chain_id']}",
         f"  Genesis     {ready['genesis']}",
-        f"  Logs        {directory}/val*/node.log",
+        f"  Logs        {directory}/*/node.log",
         "",
         "  Rollups     " + "   ".join(f"{rollup['name']} ({rollup['machine']})" for rollup in rollups),
         *_make_validator_lines(validators),
+        *_make_full_node_lines(ready["full_nodes"]),
         *_make_account_lines(ready["accounts"]),
         "",
         *_make_things_to_try(ready, prefix),
@@ -43,6 +44,11 @@ def _make_validator_lines(validators: Sequence[Mapping[str, Any]]) -> list[str]:
     if len(validators) > SHOWN_VALIDATORS:
         lines.append(f"… {len(validators) - SHOWN_VALIDATORS} more (`sequencer validators`)")
     return [f"  {'Validators' if number == 0 else '':<10}  {line}" for number, line in enumerate(lines)]
+
+
+def _make_full_node_lines(full_nodes: Sequence[Mapping[str, Any]]) -> list[str]:
+    lines = [f"{node['name']:<6}{node['rpc']:<24}  {node['p2p']['open']}  pid {node['pid']}" for node in full_nodes]
+    return [f"  {'' if number else 'Full nodes':<10}  {line}" for number, line in enumerate(lines)]
 
 
 def _make_account_lines(accounts: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -21,18 +21,20 @@ if TYPE_CHECKING:
 
 
 def make_ready(directory: Path, homes: Sequence[Home], children: Sequence[Child]) -> dict[str, object]:
-    """Return the members of the ready file."""
+    """Return the members of the ready file; validators come first among the homes."""
     from sequencer.cli.cluster.directory import ACCOUNT_FOLDER, GENESIS_FILE
 
     genesis = homes[0].genesis
+    nodes = [_describe(home, child) for home, child in zip(homes, children, strict=True)]
+    size = genesis.committee.size
     return {
         "rpc": children[0].rpc,
         "chain_id": "0x" + genesis.chain_id.hex(),
         "genesis": str(directory / GENESIS_FILE),
         "rollups": [{"name": r.name, "machine": r.machine, "kind": r.kind.value} for r in genesis.rollups],
-        "validators": [_describe(home, child) for home, child in zip(homes, children, strict=True)],
+        "validators": nodes[:size],
         "executors": [],
-        "full_nodes": [],
+        "full_nodes": nodes[size:],
         "accounts": [
             {
                 "name": account.name,
@@ -45,12 +47,12 @@ def make_ready(directory: Path, homes: Sequence[Home], children: Sequence[Child]
 
 
 def _describe(home: Home, child: Child) -> dict[str, object]:
-    validator = home.genesis.validators[home.genesis.committee.get_index(home.settings.name)]
-    hosts = {"votes": validator.votes, "data": validator.data, "open": validator.open}
+    from sequencer.node.home import compute_peer_ids, get_p2p_addresses
+
     return {
-        "name": validator.name,
-        "peer_ids": {role: host.peer_id for role, host in hosts.items()},
-        "p2p": {role: host.address for role, host in hosts.items()},
+        "name": home.settings.name,
+        "peer_ids": compute_peer_ids(home.keys),
+        "p2p": get_p2p_addresses(home),
         "rpc": child.rpc,
         "pid": child.pid,
         "home": str(home.path),

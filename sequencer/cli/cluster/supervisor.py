@@ -39,7 +39,7 @@ class Devnet:
     directory: Path
     homes: Sequence[Home]
     children: Sequence[Child]
-    """One per home, in the same order; `run` waits for them to listen, and stops them."""
+    """One per home, in the same order, validators first; `run` waits for them to listen, and stops them."""
     teller: Teller
     ready_file: Path | None
     started_at: float
@@ -81,7 +81,7 @@ class Devnet:
                 for child in self.children:
                     nursery.start_soon(self._wait_for_first_block, child)
         if waiting.cancelled_caught:
-            raise CommandError(f"no block within {READY_SECONDS_MAX} s; see {self.directory}/val*/node.log")
+            raise CommandError(f"no block within {READY_SECONDS_MAX} s; see {self.directory}/*/node.log")
         self._ready = ready.make_ready(self.directory, self.homes, self.children)
         ready.publish(self._ready)
         if self.ready_file is not None:
@@ -108,10 +108,10 @@ class Devnet:
     async def _watch(self, child: Child) -> None:
         """Wait until the child ends and say so; stopping all of them cancels this first."""
         await child.wait()
-        running = [index for index, other in enumerate(self.children) if other.is_running]
-        is_live = self.homes[0].genesis.committee.is_strong(running)
-        effect = "the others go on" if is_live else "too few: nothing new becomes final"
-        text = f"{child.describe_end()}; {len(running)} of {len(self.children)} validators run, {effect}"
+        committee = self.homes[0].genesis.committee
+        running = [index for index, other in enumerate(self.children[: committee.size]) if other.is_running]
+        effect = "the others go on" if committee.is_strong(running) else "too few: nothing new becomes final"
+        text = f"{child.describe_end()}; {len(running)} of {committee.size} validators run, {effect}"
         self.teller.on_fault(child.name, text)
 
     async def _follow(self) -> None:

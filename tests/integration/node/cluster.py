@@ -15,7 +15,7 @@ from sequencer.errors import InvariantViolation, StoreError
 from sequencer.execution.machines.transfer import make_balance_key
 from sequencer.light import ReceiptView
 from sequencer.node.home import Home, NodeKeys, NodeSettings, read_home, write_home
-from sequencer.node.node import NodeAddresses, find_first, run_node
+from sequencer.node.node import MakeNetwork, NodeAddresses, find_first, run_node
 from sequencer.sdk.building import Account, BundleBuilder, operation, sign_bundle
 from sequencer.sdk.client import Client
 from sequencer.store.disk import SyncFile, sync_data
@@ -46,16 +46,25 @@ class RunningNode:
 
 
 class Cluster:
-    """Four validators below one directory."""
+    """Validators below one directory, by default four."""
 
-    def __init__(self, directory: Path, nursery: trio.Nursery) -> None:
-        blueprint = draw(Wish(len(NAMES), "alpha,beta", 7, None))
+    def __init__(
+        self,
+        directory: Path,
+        nursery: trio.Nursery,
+        names: tuple[str, ...] = NAMES,
+        make_network: MakeNetwork | None = None,
+    ) -> None:
+        """`make_network` joins them otherwise than in memory."""
+        blueprint = draw(Wish(len(names), "alpha,beta", 7, None))
         parameters = replace(blueprint.genesis.parameters, idle_ms=60, pace_ms=10)
         blueprint = replace(blueprint, genesis=replace(blueprint.genesis, parameters=parameters))
-        build(blueprint, directory, [NodeSettings(name, "127.0.0.1:0") for name in NAMES])
+        build(blueprint, directory, [NodeSettings(name, "127.0.0.1:0") for name in names])
         self.genesis = blueprint.genesis
         self.accounts = {account.name: Account(account.seed, account.name) for account in blueprint.accounts}
+        self.names = names
         self.hub = MemoryHub()
+        self._make_network = make_network or self.hub.create
         self.nodes: dict[str, RunningNode] = {}
         self._directory = directory
         self._nursery = nursery
@@ -72,7 +81,7 @@ class Cluster:
         await self.start(name)
 
     async def start(self, *names: str, sync_file: SyncFile = sync_data) -> None:
-        for name in names or NAMES:
+        for name in names or self.names:
             node = self.nodes[name] = RunningNode(read_home(self.get_home(name)))
             node.addresses = await self._nursery.start(partial(self._run, node, sync_file))
 
@@ -84,7 +93,7 @@ class Cluster:
     ) -> None:
         try:
             with node.scope:
-                await run_node(node.home, make_network=self.hub.create, sync_file=sync_file, task_status=task_status)
+                await run_node(node.home, make_network=self._make_network, sync_file=sync_file, task_status=task_status)
         except* (StoreError, InvariantViolation) as failures:
             node.failure = find_first(failures)  # any other error ends the test
         finally:
@@ -92,7 +101,7 @@ class Cluster:
 
     async def kill(self, *names: str) -> None:
         async with trio.open_nursery() as nursery:
-            for name in names or NAMES:
+            for name in names or self.names:
                 nursery.start_soon(self.nodes[name].kill)
 
     async def get_height(self, name: str) -> int:
@@ -103,7 +112,7 @@ class Cluster:
 
     async def wait_for_height(self, height: int, *names: str, seconds: float = 20) -> None:
         with trio.fail_after(seconds):
-            for name in names or NAMES:
+            for name in names or self.names:
                 while await self.get_height(name) < height:
                     await trio.lowlevel.checkpoint()
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import httpx
 import pytest
 import trio
 
+from sequencer.node.node import make_libp2p_network
+from sequencer.replica import block_server
 from sequencer.types.outcome import Status
 from tests.integration.node.cluster import NAMES, Cluster
 
@@ -69,6 +72,53 @@ async def test_validator_that_falls_silent_is_left(nursery: trio.Nursery, tmp_pa
     nursery.cancel_scope.cancel()
 
 
+async def test_block_too_large_for_an_answer_reaches_a_full_node(
+    nursery: trio.Nursery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It travels without its batches, which the full node fetches by digest, and nobody minds. # L6"""
+    monkeypatch.setattr(block_server, "ANSWER_BYTES_MAX", 2_000)  # no block with a batch fits
+    cluster = Cluster(tmp_path, nursery)
+    await cluster.start()
+    await cluster.start_full_node(FULL)
+
+    receipt = await cluster.transfer("val0", 7)
+
+    await cluster.wait_for_height(receipt.height, FULL)
+    assert await cluster.get_gold(FULL, "bob") == 1_000_007
+    assert await sum_metrics(cluster, "follower_batches_asked") >= 1
+    assert await sum_metrics(cluster, "follower_messages_bad") == 0
+    nursery.cancel_scope.cancel()
+
+
+async def test_full_node_works_over_real_sockets(nursery: trio.Nursery, tmp_path: Path) -> None:
+    """libp2p carries blocks to it, and its client's transaction by gossipsub to the only validator."""
+    cluster = Cluster(tmp_path, nursery, ("val0",), make_libp2p_network)
+    await cluster.start()
+    await cluster.start_full_node(FULL)
+
+    receipt = await cluster.transfer(FULL, 100)
+
+    assert receipt.status is Status.COMMIT
+    assert await cluster.get_commitments(FULL, receipt.height) == await cluster.get_commitments("val0", receipt.height)
+    assert await sum_metrics(cluster, "gossip_items_published", FULL) >= 1
+    nursery.cancel_scope.cancel()
+
+
+async def sum_metrics(cluster: Cluster, event: str, *names: str) -> float:
+    """Return how often the nodes counted an event, all of them by default."""
+    total = 0.0
+    for name in names or cluster.nodes:
+        addresses = cluster.nodes[name].addresses
+        assert addresses is not None
+        async with httpx.AsyncClient() as client:
+            lines = (await client.get(f"{addresses.rpc}/metrics")).text.splitlines()
+        total += sum(float(line.rpartition(" ")[2]) for line in lines if f'event="{event}"' in line)
+    return total
+
+
 async def get_followed(cluster: Cluster) -> str:
+    """Return whom the full node follows, once there is somebody."""
     async with cluster.nodes[FULL].client as client:
-        return str((await client.call("seq_status", {}))["following"])
+        while (followed := (await client.call("seq_status", {}))["following"]) is None:
+            await trio.lowlevel.checkpoint()
+    return str(followed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from sequencer.cli.cluster.directory import Running, create, resume
 from sequencer.cli.command import CommandError
 from sequencer.cli.main import main
 from sequencer.cli.signals import Remembered
+from sequencer.node.home import get_p2p_addresses
+from sequencer.node.node import find_own_index, make_network_configuration
 
 RUNNING = Running(0, "os", True, (), ())
 PEER_ID = "12D3KooWGXKVpoxHAXg1sRPyz5u3CaD6YZnWRT5Eg3f6zSyxKrjk"
@@ -24,7 +27,8 @@ WISH = Wish(2, "alpha", 1, None)
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (["--full-nodes", "1"], "following nodes do not exist yet"),
+        (["--full-nodes", "-1"], "--full-nodes must be 0..16"),
+        (["--full-nodes", "1", "--lane-off", "full0"], "there is no such validator"),
         (["--rollups", "alpha:amm:split=3"], "split rollups do not exist yet"),
         (["--rollups", "alpha:evm"], "no machine is called"),
         (["--validators", "0"], "--validators must be"),
@@ -107,3 +111,26 @@ def test_lane_off_reaches_only_the_named_validator(tmp_path: Path) -> None:
     assert [home.settings.is_lane_enabled for home in made] == [True, False]
     assert {home.settings.is_gossip_enabled for home in made} == {False}
     assert {home.settings.peer_ids_allowed for home in made} == {(PEER_ID,)}
+
+
+def test_full_nodes_have_one_key_and_the_same_network(tmp_path: Path) -> None:
+    """They come behind the validators, know the accounts as these do, and listen where the ready file says."""
+    made = create(tmp_path / "net", WISH, replace(RUNNING, full_nodes=2))
+    assert [home.settings.name for home in made] == ["val0", "val1", "full0", "full1"]
+    full = made[2]
+    assert (full.genesis, full.accounts) == (made[0].genesis, made[0].accounts)
+    assert (full.keys.vote, full.keys.votes, full.keys.data) == (None, None, None)
+    assert find_own_index(full) is None
+    assert make_network_configuration(full, None).open.address == get_p2p_addresses(full)["open"]
+
+
+def test_resumed_network_keeps_its_full_nodes_and_gets_more(tmp_path: Path) -> None:
+    """Whoever asks for fewer still has those that are there; a new one has an address of its own."""
+    made = create(tmp_path / "net", WISH, replace(RUNNING, full_nodes=1))
+    again = resume(tmp_path / "net", Running(None, "os", True, (), ()))
+    assert [home.settings for home in again] == [home.settings for home in made]
+    more = resume(tmp_path / "net", Running(0, "os", True, (), (), full_nodes=3))
+    assert [home.settings.name for home in more] == ["val0", "val1", "full0", "full1", "full2"]
+    assert more[2].keys == made[2].keys
+    assert len({get_p2p_addresses(home)["open"] for home in more}) == 5
+    assert len({home.settings.rpc for home in more}) == 5

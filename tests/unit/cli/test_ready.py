@@ -28,7 +28,16 @@ READY: dict[str, Any] = {
         for index in range(10)
     ],
     "executors": [],
-    "full_nodes": [],
+    "full_nodes": [
+        {
+            "name": "full0",
+            "peer_ids": {"open": "12D3KooWfull"},
+            "p2p": {"open": "/ip4/127.0.0.1/tcp/22000"},
+            "rpc": "http://127.0.0.1:8610",
+            "pid": 200,
+            "home": "/x/full0",
+        }
+    ],
     "accounts": [{"name": "alice", "address": "0x" + "cd" * 32, "key_file": "/x/accounts/alice.key"}],
 }
 
@@ -71,6 +80,8 @@ def test_page_names_what_a_person_needs() -> None:
         "seed 42",
         "alpha (transfer)",
         "pid 107",
+        "Full nodes  full0",
+        "pid 200",
         "2 more",
         "alice",
     ):
