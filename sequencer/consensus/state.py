@@ -96,7 +96,10 @@ class AgreementState:
 
     def get_record(self, view: View) -> ViewRecord:
         """Return the record of a view, a new one if nothing was heard of it."""
-        return self.records.setdefault(view, ViewRecord(view))
+        record = self.records.get(view)
+        if record is None:
+            record = self.records[view] = ViewRecord(view)
+        return record
 
     def exclude_self(self, peers: Iterable[ValidatorIndex]) -> tuple[ValidatorIndex, ...]:
         """Return the peers among `peers`."""

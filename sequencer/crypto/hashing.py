@@ -41,4 +41,4 @@ class Tag(bytes, enum.Enum):
 
 def hash_tagged(tag: Tag, *parts: bytes) -> bytes:
     """Return the 32-byte digest of `parts` in the domain of `tag`."""
-    return sha256(b"".join((tag.value, *parts))).digest()
+    return sha256(tag + b"".join(parts)).digest()
