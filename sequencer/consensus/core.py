@@ -161,13 +161,15 @@ class Consensus:
         self._verify_epoch(vote.epoch)
         # Who finalizes a view holds its notarization, so it has moved on. # V12 C3
         self._state.forwarding.note_view(peer, vote.view + (vote.kind is VoteKind.FINALIZE))
-        if vote.entry is not None and vote.entry.view + 1 > self.view:
+        is_news = vote.entry is not None and vote.entry.view + 1 > self.view
+        if vote.entry is not None and is_news:
             self._view_change.accept(vote.entry, now)
         if vote.view < self.view and (vote.kind is VoteKind.NULLIFY or vote.is_resend):
             self._answer_stale(peer, vote.view, now)
         if self.finalized_view < vote.view <= self.view + FUTURE_VIEWS_MAX:
-            self._view_change.count(peer, vote, now)
-        self._settle(now)
+            is_news |= self._view_change.count(peer, vote, now)
+        if is_news:
+            self._settle(now)
 
     def on_certificate(self, certificate: Certificate, now: Instant) -> None:
         """A peer or the catch-up handed in a certificate; raises `PeerError` if it is wrong. # C2"""

@@ -27,12 +27,13 @@ class ViewChange:
 
     # --- votes --------------------------------------------------------------------------
 
-    def count(self, peer: ValidatorIndex, vote: Vote, now: Instant) -> None:
-        """Keep a peer's vote, unverified, and certify if it completes a strong set. # C1"""
+    def count(self, peer: ValidatorIndex, vote: Vote, now: Instant) -> bool:
+        """Keep a peer's vote, unverified, and certify if it completes a strong set; tell if it changes more. # C1"""
         record = self._state.get_record(vote.view)
         if record.get_certificate(vote.kind) is not None or not record.add_vote(peer, vote, is_verified=False):
-            return
-        self._try_certify(record, vote.kind, vote.digest, now)
+            return False
+        is_certified = self._try_certify(record, vote.kind, vote.digest, now)
+        return is_certified or vote.kind is VoteKind.NULLIFY  # the leader's own is followed # V11
 
     def cast(
         self, record: ViewRecord, kind: VoteKind, digest: Digest, now: Instant, header: BlockHeader | None = None
@@ -59,15 +60,16 @@ class ViewChange:
         record.add_vote(self._state.own_index, vote, is_verified=True)
         self._try_certify(record, vote.kind, vote.digest, now)
 
-    def _try_certify(self, record: ViewRecord, kind: VoteKind, digest: Digest, now: Instant) -> None:
+    def _try_certify(self, record: ViewRecord, kind: VoteKind, digest: Digest, now: Instant) -> bool:
         state = self._state
         certificate, wrong = record.assemble(kind, digest, state.chain_id, state.committee, state.verifier)
         state.effects.extend(BanPeer(signer, f"wrong signature on a vote of view {record.view}") for signer in wrong)
         if certificate is None:
-            return
+            return False
         if kind is VoteKind.NULLIFY:
             state.effects.append(Broadcast(certificate))  # F6
         self.apply(certificate, now)
+        return True
 
     # --- certificates -------------------------------------------------------------------
 

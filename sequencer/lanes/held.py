@@ -40,6 +40,8 @@ class HeldLanes:
         """Batches (own ones too) whose items should be checked now."""
         self.dirty: dict[ValidatorIndex, None] = {}
         """Lanes to name in the next HAVE."""
+        self.is_changed = False
+        """Something was kept, heard or finalized, so more may be available."""
         self.counters = LaneCounters()
 
     def __getitem__(self, index: ValidatorIndex) -> Lane:
@@ -53,12 +55,14 @@ class HeldLanes:
         self.effects.append(PersistBatch(batch))
         self.lanes[batch.header.lane].keep(batch)
         self.arrived.append(batch)
+        self.is_changed = True
 
     def extend(self, index: ValidatorIndex) -> None:
         """Vouch for what has become complete. # L4"""
         self._take_early(self.lanes[index])
         if self.lanes[index].extend():
             self.dirty[index] = None
+            self.is_changed = True
 
     def restore(self, batches: Iterable[Batch]) -> dict[ValidatorIndex, list[Batch]]:
         """Take durable batches from the store; what completes a chain is vouched for again. # L4 R1"""

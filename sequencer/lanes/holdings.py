@@ -22,12 +22,14 @@ class Holdings:
         self._supported: tuple[int, Position] | None = None
         """Version of the lane for which it was computed, and the result; None since the last HAVE."""
 
-    def note(self, peer: ValidatorIndex, tip: Tip) -> None:
-        """The peer said HAVE(tip). It is cumulative: it covers the chain below the tip."""
+    def note(self, peer: ValidatorIndex, tip: Tip) -> bool:
+        """The peer said HAVE(tip), cumulative: it covers the chain below the tip. Tell whether that is new."""
         heard = self._heard.setdefault(peer, deque(maxlen=HEARD_PER_PEER_MAX))
-        if tip not in heard:
-            heard.append(tip)
-            self._supported = None
+        if tip in heard:
+            return False
+        heard.append(tip)
+        self._supported = None
+        return True
 
     def forget(self, position: Position) -> None:
         """Forget tips at or below the finalized position; they say nothing any more."""

@@ -72,6 +72,11 @@ class Lanes:
         arrived, self._held.arrived = self._held.arrived, []
         return arrived
 
+    def take_change(self) -> bool:
+        """Tell, once, whether the answers about availability may have changed."""
+        is_changed, self._held.is_changed = self._held.is_changed, False
+        return is_changed
+
     # --- Availability -------------------------------------------------------------------
 
     def is_available(self, lane: ValidatorIndex, tip: Tip, floor: Tip) -> bool:
@@ -128,6 +133,7 @@ class Lanes:
                 is_own_moved |= index == self._own_index
                 lane.advance_floor(tip)
                 self._held.holdings[index].forget(tip.position)
+                self._held.is_changed = True
                 self._held.extend(index)
                 self._held.dirty[index] = None  # an owner whose window was full waits to hear it # L2b
         return is_own_moved
@@ -182,7 +188,8 @@ class Lanes:
         own_held = None
         for entry in have.entries:
             if entry.position > self._held[entry.lane].floor.position:
-                self._held.holdings[entry.lane].note(peer, Tip(entry.position, entry.digest))
+                tip = Tip(entry.position, entry.digest)
+                self._held.is_changed |= self._held.holdings[entry.lane].note(peer, tip)
             if entry.lane == self._own_index:
                 own_held = entry.position
         if self.own is not None and self._own_index is not None:

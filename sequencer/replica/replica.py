@@ -142,10 +142,8 @@ class Replica:
                 self._consensus.on_vote(peer, message, now)
             case Have():
                 self._lanes.on_have(peer, message, now)
-                self._consensus.recheck(now)
             case Batch():
                 self._lanes.on_batch(peer, message)
-                self._consensus.recheck(now)
             case Proposal():
                 self._consensus.on_proposal(peer, message, now)
             case CommitmentVote():
@@ -157,7 +155,6 @@ class Replica:
                     _append(effects, self._server.on_fetch(peer, message))
             case Batches():
                 self._lanes.on_batches(message, now)
-                self._consensus.recheck(now)
             case GetBlocks():
                 self._consensus.on_get_blocks(peer, message)
             case BlockHeaders():
@@ -211,7 +208,6 @@ class Replica:
         for vote in hello.votes:
             self._consensus.on_vote(peer, vote, now)
         self._lanes.on_hello(peer, hello.have, now)
-        self._consensus.recheck(now)
 
     def _on_sync_blocks(self, peer: ValidatorIndex, answer: SyncBlocks, now: Instant) -> None:
         """Take proven blocks in as if they had come the ordinary way. # R2"""

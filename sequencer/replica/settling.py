@@ -44,7 +44,8 @@ class Settling:
             if not moved:
                 break
             parts.consensus.recheck(now)
-        catch_up = parts.catch_up.poll(parts.pipeline.delivered.height, self.get_blocked_since(now), now)
+        delivered, finalized = parts.pipeline.delivered.height, parts.consensus.head.height
+        catch_up = parts.catch_up.poll(delivered, self.get_blocked_since(now), now, finalized)
         if catch_up is not None:
             effects.append(catch_up)
         effects.extend(parts.lanes.take_effects())
@@ -67,10 +68,9 @@ class Settling:
             check = self._parts.checks.check_batch(batch)
             if check is not None:
                 effects.append(check)
-        created = self._parts.lanes.take_created()
-        if created:
+        self._parts.mempool.on_batched(self._parts.lanes.take_created())
+        if self._parts.lanes.take_change():
             self._parts.consensus.recheck(now)
-            self._parts.mempool.on_batched(created)
 
     def _take_finalized(self, now: Instant) -> bool:
         finalized = self._parts.consensus.take_finalized()
