@@ -26,6 +26,7 @@ SECONDS_MAX = {
     "kill_validators": 480,
     "count_syncs": 180,
     "lane_off": 120,
+    "full_nodes": 180,
     "hostile_requests": 90,
     "slow_connections": 90,
 }

@@ -38,6 +38,7 @@ class Cluster:
         self._prefix = prefix
         self._devnet: subprocess.Popen[bytes] | None = None
         self._restarted: dict[str, subprocess.Popen[bytes]] = {}
+        self._added: list[dict[str, Any]] = []
         self.ready: dict[str, Any] = {}
         self.exit_status: int | None = None
         """Exit status of the devnet command, after the end."""
@@ -60,22 +61,28 @@ class Cluster:
         """Names of the validators, by index."""
         return [validator["name"] for validator in self.ready["validators"]]
 
-    def get_validator(self, name: str) -> dict[str, Any]:
-        """Return the ready file's entry."""
-        return next(validator for validator in self.ready["validators"] if validator["name"] == name)
+    @property
+    def full_names(self) -> list[str]:
+        """Names of the full nodes."""
+        return [node["name"] for node in self.ready["full_nodes"]]
+
+    def get_node(self, name: str) -> dict[str, Any]:
+        """Return the ready file's entry of a validator or full node; of a node that was added, the same members."""
+        nodes = (*self.ready["validators"], *self.ready["full_nodes"], *self._added)
+        return dict(next(node for node in nodes if node["name"] == name))
 
     def get_url(self, name: str) -> str:
-        """Return the RPC URL of a validator."""
-        return str(self.get_validator(name)["rpc"])
+        """Return the RPC URL of a node."""
+        return str(self.get_node(name)["rpc"])
 
     def get_home(self, name: str) -> Path:
-        """Return the home of a validator."""
-        return Path(self.get_validator(name)["home"])
+        """Return the home of a node."""
+        return Path(self.get_node(name)["home"])
 
     def get_pid(self, name: str) -> int:
-        """Return the id of the process that runs the validator now."""
+        """Return the id of the process that runs the node now."""
         process = self._restarted.get(name)
-        return process.pid if process is not None else int(self.get_validator(name)["pid"])
+        return process.pid if process is not None else int(self.get_node(name)["pid"])
 
     # --- asking -------------------------------------------------------------------------
 
@@ -176,6 +183,16 @@ class Cluster:
         log.close()
         self._restarted[name] = process
         return process
+
+    def add_full_node(self, name: str, port: int, *, is_started: bool = True) -> None:
+        """Make an empty full node with `sequencer init --full-node`, as on another machine, and start it."""
+        home = self.folder / name
+        command = [sys.executable, "-m", "sequencer", "init", "--full-node", "--genesis", str(self.ready["genesis"])]
+        command += ["--home", str(home), "--name", name, "--rpc", f"127.0.0.1:{port}"]
+        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
+        self._added.append({"name": name, "rpc": f"http://127.0.0.1:{port}", "home": str(home)})
+        if is_started:
+            self.restart(name)
 
     def change_settings(self, name: str, **members: object) -> None:
         """Change members of the validator's `node.json`; the node reads it at its next start."""

@@ -8,13 +8,14 @@ and date, and ends with the status that the claims deserve: 0 all held, 1 one wa
 from __future__ import annotations
 
 import datetime
+import json
 import os
 import platform
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 CANNOT_RUN = 2
 
@@ -44,6 +45,10 @@ class Report:
         """Print one claim with what was seen."""
         self._broken += not is_true
         print(f"{'ok    ' if is_true else 'BROKEN'} {text}", flush=True)
+
+    def tell(self, result: Mapping[str, object]) -> None:
+        """Print figures for programs, as one line of JSON."""
+        print(json.dumps(result), flush=True)
 
     def end(self) -> int:
         """Print the verdict and return the exit status."""
