@@ -28,6 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--validators", metavar="N", type=int, help="size of the committee (default 4)")
     parser.add_argument("--powers", metavar="P,P,…", default="", help="voting power of each validator (default 1 each)")
     parser.add_argument("--faults", metavar="all|none|LIST", default="all", help="fault kinds that seeds may suffer")
+    parser.add_argument("--byzantine", metavar="K", type=int, default=0, help="Byzantine validators (default 0)")
+    parser.add_argument(
+        "--behaviours", metavar="all|LIST", default="all", help="what Byzantine validators may do (default all)"
+    )
     parser.add_argument("--workers", metavar="N", type=int, default=1, help="processes (default 1)")
     add_json(parser)
 
@@ -41,7 +45,13 @@ def run(arguments: argparse.Namespace) -> int:
     powers = tuple(_parse_integer(power, "--powers") for power in arguments.powers.split(",") if power)
     size = VALIDATORS_DEFAULT if arguments.validators is None else arguments.validators
     size = len(powers) if powers and arguments.validators is None else size
-    options = SimulationOptions(size, powers, parse_faults(arguments.faults))
+    options = SimulationOptions(
+        size,
+        powers,
+        parse_faults(arguments.faults),
+        byzantine=arguments.byzantine,
+        behaviours=parse_behaviours(arguments.behaviours),
+    )
     options.verify()
     if arguments.workers < 1:
         raise CommandError(f"--workers must be at least 1, is {arguments.workers}", "usage")
@@ -73,6 +83,17 @@ def parse_faults(text: str) -> tuple[FaultKind, ...]:
         if name not in known:
             raise CommandError(f"--faults: {name!r} is not one of {', '.join(known)}", "usage")
     return tuple(known[name] for name in text.split(","))
+
+
+def parse_behaviours(text: str) -> tuple[str, ...]:
+    """Read all (which gives none by name) or a list of behaviours; raises `CommandError`."""
+    from sequencer.simulation.byzantine.registry import BEHAVIOURS
+
+    names = () if text == "all" else tuple(text.split(","))
+    for name in names:
+        if name not in BEHAVIOURS:
+            raise CommandError(f"--behaviours: {name!r} is not one of {', '.join(BEHAVIOURS)}", "usage")
+    return names
 
 
 def _parse_integer(text: str, option: str) -> int:

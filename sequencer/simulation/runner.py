@@ -127,7 +127,10 @@ def format_replay(seed: int, options: SimulationOptions) -> str:
     """Return the one command that runs a seed again."""
     faults = ",".join(kind.value for kind in options.faults) or "none"
     powers = f" --powers {','.join(map(str, options.powers))}" if options.powers else ""
-    return f"sequencer simulate --seeds {seed}:{seed + 1} --validators {options.validators}{powers} --faults {faults}"
+    byzantine = f" --byzantine {options.byzantine}" if options.byzantine else ""
+    behaviours = f" --behaviours {','.join(options.behaviours)}" if options.behaviours else ""
+    seeds = f"--seeds {seed}:{seed + 1} --validators {options.validators}{powers}"
+    return f"sequencer simulate {seeds} --faults {faults}{byzantine}{behaviours}"
 
 
 def format_failure(result: SeedResult, options: SimulationOptions) -> list[str]:

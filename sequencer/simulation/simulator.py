@@ -7,11 +7,13 @@ from streams derived from the seed.
 from __future__ import annotations
 
 import random
-from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sequencer.crypto.signatures import SCHEME
 from sequencer.replica.configuration import ReplicaConfig
+from sequencer.simulation.byzantine.conspiracy import Conspiracy, WatchedSigner, Witness
+from sequencer.simulation.byzantine.node import ByzantineNode
+from sequencer.simulation.byzantine.registry import BEHAVIOURS, draw_behaviours
 from sequencer.simulation.cast import draw_cast
 from sequencer.simulation.checkers.agreement import CertificateChecker, OrderChecker, PrefixChecker
 from sequencer.simulation.checkers.availability import AvailabilityChecker, HaveChecker, VoteAvailabilityChecker
@@ -29,7 +31,7 @@ from sequencer.simulation.options import SIMULATED_SECONDS, SimulationOptions, d
 from sequencer.simulation.recorder import Recorder
 from sequencer.simulation.reference import ReferenceInterpreter
 from sequencer.simulation.scheduler import MILLISECOND, SECOND, Scheduler
-from sequencer.simulation.tokens import TokenScheme
+from sequencer.simulation.tokens import TokenScheme, TokenSigner
 from sequencer.simulation.trace import Trace
 from sequencer.types.genesis import Genesis, GenesisValidator, HostAddress
 from sequencer.types.item import CheckedItem, check_item
@@ -88,10 +90,19 @@ class Simulation:
         self.trace = Trace()
         self.cast = draw_cast(random.Random(f"{seed}/cast"), options.get_powers(), options.byzantine)
         self.ledger = Ledger(self.scheduler, self.genesis, self.cast.byzantine)
+        self.behaviours = draw_behaviours(
+            random.Random(f"{seed}/behaviours"), self.genesis.committee, self.cast.byzantine, options.behaviours
+        )
+        """What each Byzantine validator does."""
+        self.conspiracy = Conspiracy(self.cast.byzantine)
         self.observers = Observers()
+        if self.cast.byzantine:
+            self.observers.add(self.conspiracy)
         self._attach_checkers(economy)
         self.network = Network(self.scheduler, self._rng, options.validators, self._rng.choice(DELAY_PROFILES))
         self.nodes = self._make_nodes(scheme)
+        self.correct = [node for node in self.nodes if node.index not in self.cast.byzantine]
+        """Nodes to whom promises are made."""
         self.injector = FaultInjector(self.scheduler, self._rng, self.network, self.nodes)
         self.plan = plan_faults(random.Random(f"{seed}/faults"), options.validators, options.faults)
 
@@ -137,14 +148,20 @@ class Simulation:
             self._check_item,
         )
         return [
-            SimulatedNode(
-                machine,
-                ReplicaConfig(self.genesis, index, scheme.make_signer(validator.name), self._verifier),
-                index,
-                self._rng.randint(-WALL_OFFSET_MS_MAX, WALL_OFFSET_MS_MAX),
-            )
+            self._make_node(machine, index, scheme.make_signer(validator.name))
             for index, validator in enumerate(self.genesis.validators)
         ]
+
+    def _make_node(self, machine: Machine, index: int, signer: TokenSigner) -> SimulatedNode:
+        offset_ms = self._rng.randint(-WALL_OFFSET_MS_MAX, WALL_OFFSET_MS_MAX)
+        if index not in self.cast.byzantine:
+            return SimulatedNode(machine, ReplicaConfig(self.genesis, index, signer, self._verifier), index, offset_ms)
+        watched = WatchedSigner(signer, index, self.genesis, self.ledger.add_signed)
+        machine = replace(machine, observer=Witness(self.ledger, self.recorder))
+        config = ReplicaConfig(self.genesis, index, watched, self._verifier)
+        node = ByzantineNode(machine, config, index, offset_ms, self.conspiracy)
+        node.corrupt(tuple(BEHAVIOURS[name] for name in self.behaviours[index]), f"{self.seed}/byzantine")
+        return node
 
     def _check_item(self, item: bytes) -> CheckedItem:
         """Apply the stateless checks; they give the same on every node, so each item is checked once."""
@@ -160,7 +177,7 @@ class Simulation:
                 self.scheduler.call_after(self._rng.randint(1, 300) * MILLISECOND, node.on_gossip, items)
 
     def run(self) -> SeedResult:
-        """Let 60 simulated seconds pass, or stop at the first violation."""
+        """Let 60 simulated seconds pass, or stop at the violation that ends the run."""
         self.start()
         self.injector.schedule(self.plan)
         self.clients.start(self.nodes)
@@ -168,7 +185,7 @@ class Simulation:
         self.progress.note_heal()
         self._run_until(HEAL_US + PROGRESS_US)
         if not self.ledger.is_broken:
-            self.progress.check_after_heal(self.nodes)
+            self.progress.check_after_heal(self.correct)
         self._run_until(SIMULATED_SECONDS * SECOND)
         if not self.ledger.is_broken:
             self._check_end()
@@ -200,10 +217,10 @@ class Simulation:
 
     def _check_end(self) -> None:
         self.certificates.check_end()
-        self.progress.check_end(self.nodes)
-        self.inclusion.check_end(self.nodes)
-        self.execution.check_end(self.nodes)
-        self.atomicity.check_end(self.nodes)
+        self.progress.check_end(self.correct)
+        self.inclusion.check_end(self.nodes)  # by lane
+        self.execution.check_end(self.correct)
+        self.atomicity.check_end(self.correct)
         self.clients.check_end()
 
     def _make_result(self) -> SeedResult:
@@ -217,12 +234,12 @@ class Simulation:
             bundles_committed=counts["bundles_committed"],
             bundles_aborted=counts["bundles_aborted"],
             restarts=self.injector.restarts,
-            fired=dict(sorted(Counter(self.injector.get_fired()).items())),
+            fired=dict(sorted((self.injector.get_fired() + self.conspiracy.fired).items())),
             event_count=self.scheduler.event_count,
             action_count=self.trace.count,
             trace_hash=self.trace.get_hash(),
             faults=self.plan,
-            last_actions=tuple(self.trace.format_last()) if self.ledger.is_broken else (),
+            last_actions=tuple(self.trace.format_last()) if self.ledger.violations else (),
         )
 
 

@@ -18,6 +18,7 @@ from sequencer.types.genesis import Genesis
 from sequencer.types.messages import BlockHeaders, Hello, Message
 from sequencer.types.primitives import Digest, Height, View
 from sequencer.types.records import RecordKind, VoteRecord
+from sequencer.types.signing import SignatureKind
 from sequencer.types.vote import Proposal, Vote, VoteKind
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _KIND_BY_RECORD = {
 }
 
 CertificateListener = Callable[[VoteKind, View, Digest, int], None]
-"""Called once per certificate with its kind, view, digest and the node whose vote completed it."""
+"""Called once per certificate with its kind, view, digest and the node whose vote completed it, -1 if faulty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,10 @@ class Ledger(Observer):
         """Validators that no rule holds: Byzantine from the start, or from the moment that a fault made them so."""
         self._powers = [validator.power for validator in genesis.validators]
         self.violations: list[Violation] = []
+        self.is_broken = False
+        """Whether a violation was reported that ends the run."""
+        self.is_beyond_fault_power = self._get_power(self.faulty) > (sum(self._powers) - 1) // 3
+        """With more than F Byzantine from the start the run goes on until agreement breaks: a control of I1."""
         self.headers: dict[Digest, BlockHeader] = {genesis.header.digest: genesis.header}
         self.batches: dict[Digest, BatchHeader] = {}
         self.holders: dict[Digest, set[int]] = {}
@@ -77,16 +82,12 @@ class Ledger(Observer):
         """Virtual time."""
         return self._scheduler.now_us
 
-    @property
-    def is_broken(self) -> bool:
-        """Whether a violation was reported."""
-        return bool(self.violations)
-
     def report(self, rule: str, number: int, node: int, detail: str) -> None:
         """Record that `rule` was broken, unless by a validator that is not correct; -1 names nobody."""
         if node in self.faulty:
             return
         self.violations.append(Violation(rule, number, node, self._scheduler.now_us // 1_000, detail))
+        self.is_broken |= rule in ("I1", "RAISED", "STOPPED") or not self.is_beyond_fault_power
 
     def listen(self, listener: CertificateListener) -> None:
         """Call `listener` for every certificate that comes to exist."""
@@ -137,7 +138,17 @@ class Ledger(Observer):
         elif isinstance(message, Hello):
             for vote in message.votes:
                 self._add_vote(node.index, vote.kind, vote.view, vote.digest)
-        elif isinstance(message, Proposal):
+        else:
+            self.add_shown(message)
+
+    def add_signed(self, node: int, kind: SignatureKind, number: int, digest: Digest) -> None:
+        """A Byzantine key signed something: it exists, whether it is sent or not."""
+        if kind in (SignatureKind.NOTARIZE, SignatureKind.NULLIFY, SignatureKind.FINALIZE):
+            self._add_vote(node, VoteKind(kind), number, digest)
+
+    def add_shown(self, message: Message) -> None:
+        """Remember headers and batches that somebody showed; their digests name them, whoever it was."""
+        if isinstance(message, Proposal):
             self.headers.setdefault(message.header.digest, message.header)
         elif isinstance(message, BlockHeaders):
             self.headers.update((header.digest, header) for header in message.headers)
@@ -168,4 +179,4 @@ class Ledger(Observer):
         if not was_strong and self.is_strong(signers):
             self.certificates.setdefault((kind, view), []).append(digest)
             for listener in self._certificate_listeners:
-                listener(kind, view, digest, node)
+                listener(kind, view, digest, -1 if node in self.faulty else node)
