@@ -37,6 +37,7 @@ class Tag(bytes, enum.Enum):
     STATE_BUCKET = b"ssq-sbkt"
     STATE_NODE = b"ssq-snod"
     STATE_KEY = b"ssq-skey"
+    SNAPSHOT_CHUNK = b"ssq-snap"
 
 
 def hash_tagged(tag: Tag, *parts: bytes) -> bytes:

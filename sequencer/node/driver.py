@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import trio
 
@@ -27,8 +27,11 @@ from sequencer.types.effects import (
     CheckItems,
     Continue,
     Effect,
+    InstallSnapshot,
     LoadBatches,
     LoadBlocks,
+    LoadSnapshot,
+    LoadSnapshotChunk,
     PublishItems,
     RaiseAlarm,
     SaveSnapshot,
@@ -38,12 +41,11 @@ from sequencer.types.effects import (
     Submission,
 )
 from sequencer.types.events import (
-    BatchesLoaded,
-    BlocksLoaded,
     Continued,
     Event,
     ItemsChecked,
     ItemsSubmitted,
+    SnapshotInstalled,
     TimerFired,
 )
 from sequencer.types.executed import ExecutedBlock
@@ -63,6 +65,9 @@ LOAD_THREADS = 1
 """Worker threads that read blocks for peers."""
 REQUESTS_MAX = 512
 """Submissions of clients that may wait for their answer."""
+
+LoadEffect: TypeAlias = LoadBlocks | LoadBatches | LoadSnapshot | LoadSnapshotChunk
+"""What is read beside the loop, for peers."""
 
 
 class Core(Protocol):
@@ -181,8 +186,10 @@ class Driver:
                 self._outside.publish(items)
             case Answer(request, submissions):
                 self._answer(request, submissions)
-            case LoadBlocks() | LoadBatches():
+            case LoadBlocks() | LoadBatches() | LoadSnapshot() | LoadSnapshotChunk():
                 self._start(self._load, effect)
+            case InstallSnapshot():
+                self._start(self._recover)
             case SaveSnapshot():
                 self._start(self._save, effect)
             case StoreExecution(block):
@@ -206,13 +213,25 @@ class Driver:
             results.extend(await run_abandonable(work, self._check_limiter))
         self.inbox.put_answer(ItemsChecked(request, tuple(results)))
 
-    async def _load(self, effect: LoadBlocks | LoadBatches) -> None:
-        work: Callable[[], BlocksLoaded | BatchesLoaded]
-        if isinstance(effect, LoadBlocks):
-            work = partial(self._store.load_blocks, effect.request, effect.from_height, effect.count)
-        else:
-            work = partial(self._store.load_batches, effect)
+    async def _load(self, effect: LoadEffect) -> None:
+        work = partial(self._read, effect)
         self.inbox.put_answer(await trio.to_thread.run_sync(work, limiter=self._load_limiter))
+
+    def _read(self, effect: LoadEffect) -> Event:
+        match effect:
+            case LoadBlocks(request, from_height, count):
+                return self._store.load_blocks(request, from_height, count)
+            case LoadBatches():
+                return self._store.load_batches(effect)
+            case LoadSnapshot():
+                return self._store.load_snapshot(effect)
+            case LoadSnapshotChunk():
+                return self._store.load_snapshot_chunk(effect)
+
+    async def _recover(self) -> None:
+        """Read back what the store holds, now that a snapshot from peers is in it. # R2"""
+        recovery = await trio.to_thread.run_sync(self._store.load, limiter=self.outbox.limiter)
+        self.inbox.put_answer(SnapshotInstalled(recovery))
 
     async def _save(self, effect: SaveSnapshot) -> None:
         # Not in the store's thread: a large snapshot must not delay a vote.

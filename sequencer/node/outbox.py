@@ -15,6 +15,7 @@ import trio
 from sequencer.store.interface import Store, StoreEffect
 from sequencer.types.effects import (
     Effect,
+    InstallSnapshot,
     PersistBatch,
     PersistBlock,
     PersistVote,
@@ -25,7 +26,7 @@ from sequencer.types.effects import (
 OUTBOX_EFFECTS_MAX = 4_096
 """Effects that may wait for the disk; beyond, the replica is given no further event."""
 
-_STORE_EFFECTS = (PersistVote, PersistBatch, PersistBlock, StoreExecution, StoreCommitmentCertificate)
+_STORE_EFFECTS = (PersistVote, PersistBatch, PersistBlock, StoreExecution, StoreCommitmentCertificate, InstallSnapshot)
 
 
 def is_store_effect(effect: Effect) -> TypeGuard[StoreEffect]:
@@ -49,8 +50,8 @@ class Outbox:
         self._is_writing = False
         self._changed = trio.lowlevel.ParkingLot()
         self._drained = trio.lowlevel.ParkingLot()
-        # One thread at a time touches the store's files. # D2
-        self._limiter = trio.CapacityLimiter(1)
+        self.limiter = trio.CapacityLimiter(1)
+        """One thread at a time touches the store's files. # D2"""
 
     def give(self, effects: Iterable[Effect]) -> None:
         """Take over the effects of one turn; those that wait for nothing are released at once."""
@@ -86,6 +87,6 @@ class Outbox:
         if not effects:
             return
         started = trio.current_time()
-        await trio.to_thread.run_sync(self._store.perform, effects, limiter=self._limiter)
+        await trio.to_thread.run_sync(self._store.perform, effects, limiter=self.limiter)
         self.groups += 1
         self.sync_seconds_max = max(self.sync_seconds_max, trio.current_time() - started)

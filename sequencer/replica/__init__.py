@@ -9,5 +9,6 @@ item_checks     which items are being checked, and the results
 pipeline        finalized blocks → executed blocks, in slices
 commitments     sign, collect and compare commitments
 block_server    answer peers that catch up
+snapshot_server answer peers that need a snapshot
 statistics      what can be counted, frozen
 """

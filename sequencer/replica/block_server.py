@@ -84,7 +84,7 @@ def make_answer(loaded: BlocksLoaded) -> SyncBlocks:
     If none of those does, return the blocks up to the first that does, without batches.
     """
     blocks = _trim(_fit(loaded.blocks)) or _strip(loaded.blocks)
-    return SyncBlocks(blocks, loaded.commitment if blocks else None)
+    return SyncBlocks(blocks, loaded.commitment if blocks else None, loaded.oldest, loaded.newest)
 
 
 def _fit(blocks: tuple[FinalizedBlock, ...]) -> tuple[FinalizedBlock, ...]:

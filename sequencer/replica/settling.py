@@ -114,7 +114,8 @@ class Settling:
         self._items_since_snapshot += len(done.executed.results)
         if self._is_snapshot_due():
             self._items_since_snapshot = 0
-            effects.append(out.SaveSnapshot(self._parts.executor.header, self._parts.executor.take_snapshot()))
+            executor = self._parts.executor
+            effects.append(out.SaveSnapshot(executor.header, executor.take_snapshot(), executor.commitment))
 
     def _is_snapshot_due(self) -> bool:
         """Snapshots stand at fixed heights, and closer together where blocks are full."""

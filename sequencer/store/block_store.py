@@ -59,7 +59,9 @@ _READERS: dict[int, Callable[[bytes], StoredValue]] = {
 class BlockStore:
     """The writing side; used from one thread at a time."""
 
-    def __init__(self, home: Path, disk: Disk, segment_bytes_max: int = SEGMENT_BYTES_MAX) -> None:
+    def __init__(
+        self, home: Path, disk: Disk, segment_bytes_max: int = SEGMENT_BYTES_MAX, segment_heights_max: int = 2**62
+    ) -> None:
         self.directory = home / "blocks"
         self.index_path = home / "index.sqlite"
         self.counters: Counter[str] = Counter()
@@ -67,6 +69,8 @@ class BlockStore:
         self._writer = SegmentWriter(self.directory, disk, segment_bytes_max)
         self._waiting: list[tuple[StoredValue, Place]] = []
         self._waiting_batches: set[Digest] = set()
+        self._segment_heights_max = segment_heights_max
+        self._segment_began_at = 0
         self._pruned_at = 0
         self._top_height = 0
         self.index = self._open_index()
@@ -198,7 +202,15 @@ class BlockStore:
         self._top_height = max(self._top_height, top_height)
         self._waiting.clear()
         self._waiting_batches.clear()
-        self._writer.roll_if_full()
+        self._roll()
+
+    def _roll(self) -> None:
+        """Begin the next segment when this one is full, or spans so many heights that it would outlive them."""
+        if self._segment_began_at == 0:
+            self._segment_began_at = self._top_height
+        is_old = self._top_height >= self._segment_began_at + self._segment_heights_max
+        if self._writer.roll_if_full(is_forced=is_old):
+            self._segment_began_at = self._top_height
 
     def prune(self, query_floor: Height, block_floor: Height) -> bool:
         """Forget what lies below the floors; tells whether a segment went, because nothing in it is needed."""
@@ -228,6 +240,11 @@ class BlockStore:
             self.index.move(table, place, self._writer.append(encode_frame(frame.kind, frame.body)))
         reader.close()
         self._writer.write(is_synced=bool(doomed))
+
+    @property
+    def end(self) -> Place:
+        """Where the next frame will stand."""
+        return self._writer.end
 
     def get_segment_numbers(self) -> list[int]:
         """Return the numbers of the segments on disk."""

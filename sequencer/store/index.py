@@ -234,6 +234,17 @@ class Index:
             self._db.execute("DELETE FROM blocks WHERE height > ?", (height,))
             self._db.execute("UPDATE batches SET height = NULL WHERE height > ?", (height,))
 
+    def forget_below(self, height: Height) -> None:
+        """Forget blocks, their batches and executions below `height`: a snapshot has taken their place. # R2"""
+        with naming_sqlite_failure("write"):
+            for table in ("blocks", "batches", "executed", "transactions"):
+                self._db.execute(f"DELETE FROM {table} WHERE height < ?", (height,))
+
+    def forget_losers(self, cut: Cut) -> None:
+        """Drop unplaced batches at or below a finalized cut. # O2"""
+        with naming_sqlite_failure("write"):
+            self._forget_losers(cut)
+
     def close(self) -> None:
         """Close the database."""
         self._db.close()

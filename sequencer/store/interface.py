@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from typing import Protocol, TypeAlias
 
 from sequencer.types.effects import (
+    InstallSnapshot,
     LoadBatches,
+    LoadSnapshot,
+    LoadSnapshotChunk,
     PersistBatch,
     PersistBlock,
     PersistVote,
@@ -14,11 +17,11 @@ from sequencer.types.effects import (
     StoreCommitmentCertificate,
     StoreExecution,
 )
-from sequencer.types.events import BatchesLoaded, BlocksLoaded
+from sequencer.types.events import BatchesLoaded, BlocksLoaded, SnapshotChunkLoaded, SnapshotLoaded
 from sequencer.types.primitives import Height
 from sequencer.types.records import Recovery
 
-PersistEffect: TypeAlias = PersistVote | PersistBatch | PersistBlock
+PersistEffect: TypeAlias = PersistVote | PersistBatch | PersistBlock | InstallSnapshot
 """Gates every effect behind it until it is durable."""
 
 StoreEffect: TypeAlias = PersistEffect | StoreExecution | StoreCommitmentCertificate
@@ -32,7 +35,7 @@ class Store(Protocol):
     """
 
     def load(self) -> Recovery:
-        """Return what a replica starts from; once, before the first `perform`. # R1
+        """Return what a replica starts from; before the first `perform`, and after an `InstallSnapshot`. # R1 R2
 
         Whatever `perform` returned from is in it, a record at or below the finalized view aside.
         """
@@ -52,6 +55,12 @@ class Store(Protocol):
 
     def load_batches(self, effect: LoadBatches) -> BatchesLoaded:
         """Return stored batches from the tip downwards by parent digest, as far as they are there. # L6"""
+
+    def load_snapshot(self, effect: LoadSnapshot) -> SnapshotLoaded:
+        """Return the newest snapshot above a height that a stored certificate covers, and which blocks are stored."""
+
+    def load_snapshot_chunk(self, effect: LoadSnapshotChunk) -> SnapshotChunkLoaded:
+        """Return a chunk of a stored snapshot as it stands on disk."""
 
     def close(self) -> None:
         """Release everything; what was not performed is not there."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +22,8 @@ from sequencer.store.disk import Disk, naming_failure
 from sequencer.store.encoding import LogPosition
 from sequencer.store.interface import StoreEffect
 from sequencer.store.segments import SEGMENT_BYTES_MAX
-from sequencer.store.snapshots import Snapshot, Snapshots
+from sequencer.store.snapshot_claims import find_claim
+from sequencer.store.snapshots import Snapshots
 from sequencer.store.vote_log import (
     VIEW_KINDS,
     VoteLog,
@@ -32,8 +34,12 @@ from sequencer.store.vote_log import (
 )
 from sequencer.types.batch import Batch
 from sequencer.types.block import BlockHeader, FinalizedBlock
+from sequencer.types.commitment import Commitment, CommitmentCertificate
 from sequencer.types.effects import (
+    InstallSnapshot,
     LoadBatches,
+    LoadSnapshot,
+    LoadSnapshotChunk,
     PersistBatch,
     PersistBlock,
     PersistVote,
@@ -41,13 +47,15 @@ from sequencer.types.effects import (
     StoreCommitmentCertificate,
     StoreExecution,
 )
-from sequencer.types.events import BatchesLoaded, BlocksLoaded
+from sequencer.types.events import BatchesLoaded, BlocksLoaded, SnapshotChunkLoaded, SnapshotLoaded
 from sequencer.types.primitives import Digest, Height, View
 from sequencer.types.records import FinalizedMark, Recovery, VoteRecord
 from sequencer.types.vote import Certificate
 
 LOAD_BYTES_MAX = 3 << 20
 """Payload bytes of one answer to `load_blocks`, so that the reply fits a message; one block always fits."""
+SEGMENT_HEIGHTS_MIN = 32
+"""A block segment spans a quarter of the heights retained, and at least so many, so that disk use follows them."""
 VOTE_LOG_FOLDER = "votes"
 LOCK_NAME = "lock"
 
@@ -86,8 +94,10 @@ class NodeStore:
         self._options = options or StoreOptions()
         self._lock = lock_home(home)
         self._has_failed = False
-        self._blocks = BlockStore(home, disk, self._options.segment_bytes_max)
+        segment_heights_max = max(SEGMENT_HEIGHTS_MIN, self._options.retain_heights // 4)
+        self._blocks = BlockStore(home, disk, self._options.segment_bytes_max, segment_heights_max)
         self._snapshots = Snapshots(home / "snapshots", disk)
+        self._snapshot_lock = threading.Lock()
         self.reader = BlockReader(self._blocks.directory, self._blocks.index_path)
         """Look-ups, from any thread."""
         self._vote_log: VoteLog | None = None
@@ -96,6 +106,8 @@ class NodeStore:
             self._open_vote_log()
         self._newest_mark: FinalizedMark | None = None
         self._top_height: Height = self.reader.get_block_heights()[1]
+        newest = self.reader.get_newest_certificate(2**62)
+        self._certified_height: Height = 0 if newest is None else newest.height
 
     def _open_vote_log(self) -> None:
         try:
@@ -112,22 +124,36 @@ class NodeStore:
     def load(self) -> Recovery:
         """Return what a replica starts from. # R1"""
         snapshot = self._snapshots.load_newest()
-        base = 0 if snapshot is None else snapshot.header.height
+        base = 0 if snapshot is None else snapshot.head.header.height
+        is_foreign = snapshot is not None and self.reader.get_stored_block(base) is None
+        if snapshot is not None and is_foreign:
+            self._forget_replaced(snapshot.head.header)
         top = self._drop_unconnected(base)
         finalization, header = self._find_finalization()
+        if snapshot is not None and is_foreign and (header is None or header.view < snapshot.head.header.view):
+            # What came from peers is final by its certificate alone; F of its block or a later one will come. # R2
+            finalization, header = None, snapshot.head.header
+        finalized_view = 0 if header is None else header.view
         return Recovery(
             snapshot=None if snapshot is None else snapshot.state,
-            snapshot_header=None if snapshot is None else snapshot.header,
+            snapshot_header=None if snapshot is None else snapshot.head.header,
             blocks=self.reader.iterate_blocks(base + 1, top + 1),
             finalization=finalization,
             finalized_header=header,
-            votes=self._get_votes(0 if finalization is None else finalization.view),
+            votes=self._get_votes(finalized_view),
             batches=self.reader.get_unplaced_batches(),
             commitment=self.reader.get_newest_certificate(2**62),
             observer_reason=self._observer_reason,
-            headers=self._get_headers(0 if finalization is None else finalization.view),
-            certificates=self._get_certificates(0 if finalization is None else finalization.view),
+            headers=self._get_headers(finalized_view),
+            certificates=self._get_certificates(finalized_view),
         )
+
+    def _forget_replaced(self, header: BlockHeader) -> None:
+        """Forget blocks and batches below a snapshot whose own block is not stored: they lead nowhere. # R2"""
+        self._blocks.index.begin()
+        self._blocks.index.forget_below(header.height + 1)
+        self._blocks.index.forget_losers(header.cut)
+        self._blocks.index.commit(self._blocks.end, 0)
 
     def _drop_unconnected(self, base: Height) -> Height:
         """Forget stored blocks that do not follow each other from `base` on; returns the highest that does."""
@@ -172,6 +198,7 @@ class NodeStore:
         try:
             for effect in effects:
                 self._append(effect)
+            self._install([effect for effect in effects if isinstance(effect, InstallSnapshot)])
             self._blocks.flush(is_synced=any(isinstance(e, PersistBatch | PersistBlock) for e in effects))
             if self._vote_log is not None:
                 self._vote_log.sync()
@@ -193,7 +220,18 @@ class NodeStore:
             case StoreExecution(executed):
                 self._blocks.append_executed(executed)
             case StoreCommitmentCertificate(certificate):
-                self._blocks.append_certificate(certificate)
+                self._append_certificate(certificate)
+            case InstallSnapshot():
+                self._append_certificate(effect.claim.chain.certificate)
+
+    def _append_certificate(self, certificate: CommitmentCertificate) -> None:
+        self._blocks.append_certificate(certificate)
+        self._certified_height = max(self._certified_height, certificate.height)
+
+    def _install(self, effects: Sequence[InstallSnapshot]) -> None:
+        """Put snapshots that came from peers under their names, whole. # R2"""
+        for effect in effects:
+            self._save(effect.claim.header, effect.claim.commitment, effect.snapshot)
 
     def _append_vote(self, effect: PersistVote) -> None:
         record = effect.record
@@ -214,18 +252,39 @@ class NodeStore:
 
     def _prune(self) -> None:
         query_floor = self._top_height - self._options.retain_heights + 1
-        if query_floor > 1 and self._blocks.prune(query_floor, min(query_floor, self._snapshots.block_floor)):
+        query_floor = min(query_floor, self._snapshots.get_proof_floor(self._certified_height) or query_floor)
+        block_floor = self._snapshots.get_block_floor(self._certified_height)
+        if query_floor > 1 and self._blocks.prune(query_floor, min(query_floor, block_floor)):
             self.reader.forget_removed_segments()
 
     def save_snapshot(self, effect: SaveSnapshot) -> None:
         """Keep a snapshot durably."""
-        self._snapshots.save(Snapshot(effect.header, effect.snapshot))
+        self._save(effect.header, effect.commitment, effect.snapshot)
+
+    def _save(self, header: BlockHeader, commitment: Commitment, state: bytes) -> None:
+        with self._snapshot_lock:
+            self._snapshots.save(header, commitment, state, self._certified_height)
 
     def load_blocks(self, request: int, from_height: Height, count: int) -> BlocksLoaded:
         """Return stored blocks from a height on, and the newest commitment certificate that they reach."""
         blocks = self.reader.get_blocks(from_height, count, LOAD_BYTES_MAX)
         until = blocks[-1].header.height if blocks else 0
-        return BlocksLoaded(request, blocks, self.reader.get_newest_certificate(until))
+        return BlocksLoaded(request, blocks, self.reader.get_newest_certificate(until), *self._get_stored_heights())
+
+    def _get_stored_heights(self) -> tuple[Height, Height]:
+        """Return the lowest and the highest height of a stored block; (0, 0) if there is none."""
+        oldest, newest = self.reader.get_block_heights()
+        return (oldest, newest) if newest else (0, 0)
+
+    def load_snapshot(self, effect: LoadSnapshot) -> SnapshotLoaded:
+        """Return the newest snapshot above a height that a stored certificate covers. # R2"""
+        claim = find_claim(self._snapshots, self.reader, effect.above)
+        return SnapshotLoaded(effect.request, *self._get_stored_heights(), claim)
+
+    def load_snapshot_chunk(self, effect: LoadSnapshotChunk) -> SnapshotChunkLoaded:
+        """Return a chunk of a stored snapshot as it stands on disk; empty if it is not there any more."""
+        data = self._snapshots.read_chunk(effect.height, effect.index)
+        return SnapshotChunkLoaded(effect.request, effect.height, effect.index, data)
 
     def load_batches(self, effect: LoadBatches) -> BatchesLoaded:
         """Return stored batches from the tip downwards, as far as they are there."""

@@ -61,15 +61,16 @@ class SegmentWriter:
         if is_synced:
             self._file.sync()
 
-    def roll_if_full(self) -> None:
-        """Close a full segment, synced, and begin the next; call with nothing unwritten."""
-        if self._end < self._segment_bytes_max:
-            return
+    def roll_if_full(self, is_forced: bool = False) -> bool:
+        """Close a full segment, synced, and begin the next; tells whether it did. Call with nothing unwritten."""
+        if self._end < self._segment_bytes_max and not (is_forced and self._end):
+            return False
         self._file.sync()
         self._file.close()
         self.number += 1
         self._file = AppendFile(get_segment_path(self._directory, self.number), self._disk)
         self._end = 0
+        return True
 
     def truncate(self, size: int) -> None:
         """Drop the current segment's bytes from `size` on."""

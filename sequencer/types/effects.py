@@ -12,12 +12,13 @@ from typing import TypeAlias
 
 from sequencer.types.batch import Batch
 from sequencer.types.block import BlockHeader, FinalizedBlock
-from sequencer.types.commitment import CommitmentCertificate
+from sequencer.types.commitment import Commitment, CommitmentCertificate
 from sequencer.types.executed import ExecutedBlock
 from sequencer.types.messages import Message
 from sequencer.types.outcome import Rejection
 from sequencer.types.primitives import Digest, Height, Position, ValidatorIndex
 from sequencer.types.records import VoteRecord
+from sequencer.types.snapshot import SnapshotClaim
 from sequencer.types.vote import Certificate
 
 
@@ -83,6 +84,19 @@ class SaveSnapshot:
 
     header: BlockHeader
     snapshot: bytes
+    commitment: Commitment
+    """Of the header's height: under its roots lies the state."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstallSnapshot:
+    """Keep a snapshot that came from peers, and its certificate, durably and all at once; then start from it. # R2
+
+    Gates what follows, like a `Persist…`. Answered by `SnapshotInstalled` once everything before is durable.
+    """
+
+    claim: SnapshotClaim
+    snapshot: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +125,23 @@ class LoadBatches:
     tip_digest: Digest
     low: Position
     high: Position
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSnapshot:
+    """Look up the newest certified snapshot above a height; answered by `SnapshotLoaded`. # R2"""
+
+    request: int
+    above: Height
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSnapshotChunk:
+    """Read a chunk of a stored snapshot; answered by `SnapshotChunkLoaded`. # R2"""
+
+    request: int
+    height: Height
+    index: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +207,12 @@ Effect: TypeAlias = (
     | StoreExecution
     | StoreCommitmentCertificate
     | SaveSnapshot
+    | InstallSnapshot
     | CheckItems
     | LoadBlocks
     | LoadBatches
+    | LoadSnapshot
+    | LoadSnapshotChunk
     | PublishItems
     | Answer
     | Continue

@@ -10,7 +10,9 @@ from sequencer.types.block import FinalizedBlock
 from sequencer.types.commitment import CommitmentCertificate
 from sequencer.types.item import CheckedItem
 from sequencer.types.messages import Message
-from sequencer.types.primitives import ValidatorIndex
+from sequencer.types.primitives import Height, ValidatorIndex
+from sequencer.types.records import Recovery
+from sequencer.types.snapshot import SnapshotClaim
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,10 @@ class BlocksLoaded:
     request: int
     blocks: tuple[FinalizedBlock, ...]
     commitment: CommitmentCertificate | None
+    oldest: Height = 0
+    """Lowest height whose block is stored; 0 if there is none."""
+    newest: Height = 0
+    """Highest height whose block is stored; 0 if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,37 @@ class BatchesLoaded:
 
     request: int
     batches: tuple[Batch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotLoaded:
+    """Answer to `LoadSnapshot`."""
+
+    request: int
+    oldest: Height
+    """Lowest height whose block is stored; 0 if there is none."""
+    newest: Height
+    """Highest height whose block is stored; 0 if there is none."""
+    claim: SnapshotClaim | None
+    """None if no certified snapshot stands above the height asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotChunkLoaded:
+    """Answer to `LoadSnapshotChunk`."""
+
+    request: int
+    height: Height
+    index: int
+    data: bytes
+    """Empty if the snapshot is not stored any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotInstalled:
+    """Answer to `InstallSnapshot`: what the store now holds, as for a replica that starts. # R1 R2"""
+
+    recovery: Recovery
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +132,9 @@ Event: TypeAlias = (
     | ItemsChecked
     | BlocksLoaded
     | BatchesLoaded
+    | SnapshotLoaded
+    | SnapshotChunkLoaded
+    | SnapshotInstalled
     | TimerFired
     | Continued
 )

@@ -18,6 +18,7 @@ from sequencer.types.block import BlockHeader, FinalizedBlock
 from sequencer.types.commitment import CommitmentCertificate, CommitmentVote
 from sequencer.types.parameters import COMMITTEE_SIZE_MAX
 from sequencer.types.primitives import Digest, Epoch, Height, Position, ValidatorIndex, View
+from sequencer.types.snapshot_messages import GetSnapshot, GetSnapshotChunk, SnapshotChunk, SnapshotOffer
 from sequencer.types.vote import Certificate, Proposal, Vote
 
 PROTOCOL_VERSION = 1
@@ -256,12 +257,18 @@ class SyncBlocks:
     blocks: tuple[FinalizedBlock, ...]
     commitment: CommitmentCertificate | None
     """The newest commitment certificate at or below the last block, to compare with."""
+    oldest: Height = 0
+    """Lowest height whose block the sender keeps; what is below comes as a snapshot. 0: not said."""
+    newest: Height = 0
+    """Highest height whose block the sender keeps; 0: not said."""
 
     def to_value(self) -> tuple[object, ...]:
         """Return the array."""
         return (
             tuple(finalized_block_to_value(block) for block in self.blocks),
             None if self.commitment is None else self.commitment.to_value(),
+            self.oldest,
+            self.newest,
         )
 
     @classmethod
@@ -271,6 +278,8 @@ class SyncBlocks:
         reply = cls(
             read.array("blocks", SYNC_BLOCKS_MAX, read_finalized_block),
             read.optional("commitment", CommitmentCertificate.from_value),
+            read.uint("oldest"),
+            read.uint("newest"),
         )
         read.finish()
         return reply
@@ -309,6 +318,10 @@ Message: TypeAlias = (
     | Batches
     | Sync
     | SyncBlocks
+    | GetSnapshot
+    | SnapshotOffer
+    | GetSnapshotChunk
+    | SnapshotChunk
 )
 
 
@@ -331,6 +344,10 @@ _TABLE: tuple[tuple[int, type, Channel, Callable[[object, str], object]], ...] =
     (12, Batches, Channel.DATA, Batches.from_value),
     (13, Sync, Channel.DATA, Sync.from_value),
     (14, SyncBlocks, Channel.DATA, SyncBlocks.from_value),
+    (15, GetSnapshot, Channel.DATA, GetSnapshot.from_value),
+    (16, SnapshotOffer, Channel.DATA, SnapshotOffer.from_value),
+    (17, GetSnapshotChunk, Channel.DATA, GetSnapshotChunk.from_value),
+    (18, SnapshotChunk, Channel.DATA, SnapshotChunk.from_value),
 )
 _NUMBERS = {kind: number for number, kind, _, _ in _TABLE}
 _CHANNELS = {kind: channel for _, kind, channel, _ in _TABLE}

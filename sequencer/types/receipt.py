@@ -7,12 +7,15 @@ signs, or is compared with one, so that no byte of a file can change unnoticed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from sequencer.codec import U32_MAX, Fields, decode, encode, read_digest
 from sequencer.crypto.merkle import PATH_LENGTH_MAX, compute_path, compute_root_from_path
-from sequencer.errors import DecodeError
+from sequencer.crypto.signatures import Verifier
+from sequencer.errors import DecodeError, PeerError, VerificationError
 from sequencer.types.bundle import LEGS_MAX
 from sequencer.types.commitment import Commitment, CommitmentCertificate
+from sequencer.types.committee import Committee
 from sequencer.types.leaves import encode_namespace_row
 from sequencer.types.outcome import OutcomeLeaf
 from sequencer.types.primitives import Digest, RollupId
@@ -127,6 +130,32 @@ class CertifiedChain:
         )
         read.finish()
         return chain
+
+    def verify(self, chain_id: Digest, committee: Committee, verifier: Verifier) -> None:
+        """Check that the first commitment is certified; raises `VerificationError` naming the step that failed.
+
+        Steps: every commitment is of this network and committee; each is the parent of the next; the
+        certificate names the last; it has strong power; every signature in it is good.
+        """
+        for commitment in self.commitments:
+            _verify_network(commitment, chain_id, committee)
+        for parent, child in pairwise(self.commitments):
+            if child.height != parent.height + 1 or child.parent != parent.digest:
+                raise VerificationError(f"chain: commitment of height {child.height} does not follow {parent.height}")
+        last = self.commitments[-1]
+        if (self.certificate.height, self.certificate.digest) != (last.height, last.digest):
+            raise VerificationError(f"certificate: names another commitment than that of height {last.height}")
+        try:
+            self.certificate.verify(chain_id, committee, verifier)
+        except PeerError as error:
+            raise VerificationError(f"certificate: {error}") from None
+
+
+def _verify_network(commitment: Commitment, chain_id: Digest, committee: Committee) -> None:
+    if commitment.chain_id != chain_id:
+        raise VerificationError(f"chain: commitment of height {commitment.height} is of another network")
+    if (commitment.epoch, commitment.validators_hash) != (committee.epoch, committee.digest):
+        raise VerificationError(f"chain: commitment of height {commitment.height} names another committee")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from sequencer.node.driver import Driver
 from sequencer.store.interface import StoreEffect
 from sequencer.types.batch import Batch
 from sequencer.types.block import FinalizedBlock
-from sequencer.types.effects import Effect, LoadBatches, SaveSnapshot, Send
-from sequencer.types.events import BatchesLoaded, BlocksLoaded, Event
+from sequencer.types.effects import Effect, LoadBatches, LoadSnapshot, LoadSnapshotChunk, SaveSnapshot, Send
+from sequencer.types.events import BatchesLoaded, BlocksLoaded, Event, SnapshotChunkLoaded, SnapshotLoaded
 from sequencer.types.executed import ExecutedBlock
 from sequencer.types.item import make_rules
 from sequencer.types.messages import GetBlocks, Message
@@ -57,6 +57,7 @@ class GatedStore:
         self.failure: Exception | None = None
         self.blocks: tuple[FinalizedBlock, ...] = ()
         self.batches: tuple[Batch, ...] = ()
+        self.snapshot = b""
 
     def load(self) -> Recovery:
         return EMPTY_RECOVERY
@@ -76,6 +77,12 @@ class GatedStore:
 
     def load_batches(self, effect: LoadBatches) -> BatchesLoaded:
         return BatchesLoaded(effect.request, self.batches)
+
+    def load_snapshot(self, effect: LoadSnapshot) -> SnapshotLoaded:
+        return SnapshotLoaded(effect.request, 1, len(self.blocks), None)
+
+    def load_snapshot_chunk(self, effect: LoadSnapshotChunk) -> SnapshotChunkLoaded:
+        return SnapshotChunkLoaded(effect.request, effect.height, effect.index, self.snapshot)
 
     def close(self) -> None:
         pass

@@ -9,7 +9,18 @@ import pytest
 
 from sequencer.crypto.hashing import Tag
 from sequencer.store.encoding import FrameKind
-from sequencer.types import batch, block, bundle, commitment, evidence, messages, outcome, vote
+from sequencer.types import (
+    batch,
+    block,
+    bundle,
+    commitment,
+    evidence,
+    messages,
+    outcome,
+    snapshot,
+    snapshot_messages,
+    vote,
+)
 from sequencer.types.parameters import Parameters
 from sequencer.types.records import RecordKind
 from sequencer.types.signing import SignatureKind
@@ -41,6 +52,11 @@ OBJECTS = {
         messages.Batches,
         messages.Sync,
         messages.SyncBlocks,
+        snapshot_messages.GetSnapshot,
+        snapshot_messages.SnapshotOffer,
+        snapshot.SnapshotClaim,
+        snapshot_messages.GetSnapshotChunk,
+        snapshot_messages.SnapshotChunk,
     )
 }
 CONDITIONS = (

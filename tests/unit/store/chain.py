@@ -12,6 +12,7 @@ from sequencer.store.node_store import NodeStore, StoreOptions, initialize_store
 from sequencer.types.batch import Batch, BatchHeader, compute_payload_hash, encode_payload
 from sequencer.types.block import BlockHeader, FinalizedBlock, make_genesis_header
 from sequencer.types.commitment import Commitment, CommitmentCertificate
+from sequencer.types.effects import SaveSnapshot
 from sequencer.types.executed import ExecutedBlock, ExecutionRow, NamespaceList
 from sequencer.types.outcome import ItemResult, OutcomeLeaf, Status
 from sequencer.types.primitives import Digest, Tip
@@ -75,6 +76,10 @@ def make_executed(block: FinalizedBlock, *results: ItemResult) -> ExecutedBlock:
         (NamespaceList(1, (b"leaf", b"")),),
         (ExecutionRow(0, header.height, make_digest(1), make_digest(2), make_digest(3)),),
     )
+
+
+def make_snapshot(block: FinalizedBlock, state: bytes = b"state") -> SaveSnapshot:
+    return SaveSnapshot(block.header, state, make_executed(block).commitment)
 
 
 def make_commitment_certificate(height: int) -> CommitmentCertificate:

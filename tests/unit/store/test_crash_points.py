@@ -22,9 +22,24 @@ from sequencer.store.interface import StoreEffect
 from sequencer.store.node_store import NodeStore, StoreOptions
 from sequencer.store.segments import SegmentWriter
 from sequencer.store.vote_log import VIEW_KINDS
-from sequencer.types.effects import PersistBatch, PersistBlock, PersistVote, SaveSnapshot, StoreExecution
+from sequencer.types.effects import (
+    PersistBatch,
+    PersistBlock,
+    PersistVote,
+    SaveSnapshot,
+    StoreCommitmentCertificate,
+    StoreExecution,
+)
 from sequencer.types.records import RecordKind, Recovery, VoteRecord
-from tests.unit.store.chain import Chain, make_batch, make_executed, make_home, make_vote
+from tests.unit.store.chain import (
+    Chain,
+    make_batch,
+    make_commitment_certificate,
+    make_executed,
+    make_home,
+    make_snapshot,
+    make_vote,
+)
 
 HEIGHTS = 40
 STEPS_APART = 43
@@ -107,7 +122,8 @@ def plan(chain: Chain) -> Iterator[list[StoreEffect] | SaveSnapshot]:
         yield [PersistBlock(block), StoreExecution(make_executed(block))]
         yield [PersistVote(make_vote(RecordKind.NULLIFY, header.view + 1, 0))]
         if header.height % 8 == 0:
-            yield SaveSnapshot(header, bytes(200))
+            yield make_snapshot(block, bytes(200))
+            yield [StoreCommitmentCertificate(make_commitment_certificate(header.height))]
 
 
 def open_store_unsynced(home: Path) -> NodeStore:

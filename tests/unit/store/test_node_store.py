@@ -17,7 +17,6 @@ from sequencer.types.effects import (
     PersistBatch,
     PersistBlock,
     PersistVote,
-    SaveSnapshot,
     StoreCommitmentCertificate,
     StoreExecution,
 )
@@ -30,6 +29,7 @@ from tests.unit.store.chain import (
     make_digest,
     make_executed,
     make_home,
+    make_snapshot,
     make_vote,
     open_flaky_store,
     open_store,
@@ -189,7 +189,7 @@ def test_snapshot_shortens_what_is_replayed(tmp_path: Path) -> None:
     chain.grow(5)
     store = open_store(home)
     perform_chain(store, chain)
-    store.save_snapshot(SaveSnapshot(chain.blocks[2].header, b"state"))
+    store.save_snapshot(make_snapshot(chain.blocks[2], b"state"))
     store.close()
 
     recovery = open_store(home).load()
@@ -205,7 +205,7 @@ def test_damaged_snapshot_falls_back_to_the_older_one(tmp_path: Path) -> None:
     store = open_store(home)
     perform_chain(store, chain)
     for index in (0, 1, 2):
-        store.save_snapshot(SaveSnapshot(chain.blocks[index].header, b"state%d" % index))
+        store.save_snapshot(make_snapshot(chain.blocks[index], b"state%d" % index))
     store.close()
     newest = sorted((home / "snapshots").iterdir())[-1]
     newest.write_bytes(newest.read_bytes()[:-1] + b"X")
@@ -313,7 +313,8 @@ def test_pruning_removes_old_heights_and_segments_and_keeps_waiting_batches(tmp_
         block = chain.grow(payload=b"x" * 500)[0]
         store.perform([PersistBlock(block), StoreExecution(make_executed(block))])
         if block.header.height % 50 == 0:
-            store.save_snapshot(SaveSnapshot(block.header, b"state"))
+            store.save_snapshot(make_snapshot(block))
+            store.perform([StoreCommitmentCertificate(make_commitment_certificate(block.header.height))])
     assert store.reader.get_executed(100) is None
     assert store.reader.get_block(100) is None
     store.close()
@@ -334,7 +335,7 @@ def test_index_that_forgot_a_pruning_is_rebuilt(tmp_path: Path) -> None:
     store = open_store(home, segment_bytes_max=2_000)
     chain.grow(20)
     perform_chain(store, chain)
-    store.save_snapshot(SaveSnapshot(chain.blocks[9].header, b"state"))
+    store.save_snapshot(make_snapshot(chain.blocks[9], b"state"))
     store.close()
     get_segment_path(home / "blocks", 1).unlink()
 

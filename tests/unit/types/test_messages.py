@@ -24,8 +24,10 @@ from sequencer.types.messages import (
     encode_message,
     get_channel,
 )
+from sequencer.types.snapshot_messages import GetSnapshot, GetSnapshotChunk, SnapshotChunk, SnapshotOffer
 from sequencer.types.vote import VoteKind
 from tests.unit.core_world import Group, name_digest, set_tip, tip
+from tests.unit.snapshot_world import make_claim
 
 GROUP = Group()
 CHAIN = GROUP.chain(1, 2)
@@ -58,6 +60,10 @@ MESSAGES: list[Message] = [
     Batches(1, (CHAIN[1], CHAIN[0])),
     Sync(1, 32),
     SyncBlocks((FinalizedBlock(HEADER, FINAL, tuple(CHAIN)),), GROUP.commitment_certificate(1, name_digest("c"))),
+    GetSnapshot(7),
+    SnapshotOffer(3, 9, make_claim(GROUP, bytes(300_000))),
+    GetSnapshotChunk(8, 1),
+    SnapshotChunk(8, 1, b"state"),
 ]
 
 
