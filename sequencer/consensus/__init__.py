@@ -15,5 +15,6 @@ header_fetch    ask for headers that a certificate names
 forwarding      which certificates go to whom, so that nobody waits for ever
 timeouts        how long a view may take
 view_clock      the times of one view
+suspicion       what one validator says that excludes something else it said
 availability    what consensus asks of the lanes
 """

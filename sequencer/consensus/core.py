@@ -15,6 +15,7 @@ from sequencer.consensus.forwarding import collect_hello_certificates, find_way_
 from sequencer.consensus.leading import Leading
 from sequencer.consensus.own_votes import OwnVotes
 from sequencer.consensus.state import AgreementState
+from sequencer.consensus.suspicion import find_rivals, notice_vote
 from sequencer.consensus.timeouts import ADVANCE_FACTOR
 from sequencer.consensus.view_change import ViewChange
 from sequencer.consensus.voting import Voting
@@ -23,6 +24,7 @@ from sequencer.errors import PeerError
 from sequencer.types.block import BlockHeader
 from sequencer.types.committee import Committee
 from sequencer.types.effects import Effect, Send
+from sequencer.types.evidence import Evidence, Statement
 from sequencer.types.messages import BlockHeaders, GetBlocks
 from sequencer.types.parameters import Parameters
 from sequencer.types.primitives import Digest, Instant, ValidatorIndex, View, get_earliest
@@ -109,6 +111,15 @@ class Consensus:
         """Return newly finalized headers by height, once."""
         return self._state.finality.take()
 
+    def take_suspicions(self) -> list[Evidence | Statement]:
+        """Return what was noticed and nobody has verified, once. # X1-X4 X7"""
+        suspicions, self._state.suspicions = self._state.suspicions, []
+        return suspicions
+
+    def find_rivals(self, statement: Statement) -> list[Statement]:
+        """Return what is held here of the statement's signer and view that may exclude it."""
+        return find_rivals(self._state, statement)
+
     def get_timer(self) -> int | None:
         """Return the monotonic millisecond at which `on_timer` must be called."""
         state, clock = self._state, self._state.clock
@@ -168,6 +179,8 @@ class Consensus:
             self._answer_stale(peer, vote.view, now)
         if self.finalized_view < vote.view <= self.view + FUTURE_VIEWS_MAX:
             is_news |= self._view_change.count(peer, vote, now)
+        elif vote.view == self.finalized_view and vote.view in self._state.records:
+            notice_vote(self._state, self._state.records[vote.view], peer, vote)  # X3
         if is_news:
             self._settle(now)
 

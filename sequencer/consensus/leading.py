@@ -6,6 +6,7 @@ from sequencer.consensus import voting_rules as rules
 from sequencer.consensus.forwarding import collect_certificates
 from sequencer.consensus.proposer import Parent, choose_parent, compute_proposal_time, make_header
 from sequencer.consensus.state import AgreementState
+from sequencer.consensus.suspicion import notice_proposal
 from sequencer.consensus.view_record import ViewRecord
 from sequencer.consensus.voting import Voting
 from sequencer.types.block import BlockHeader
@@ -27,6 +28,7 @@ class Leading:
         if proposal.header.view <= state.finalized_view:
             return
         record = state.get_record(proposal.header.view)
+        notice_proposal(state, record, proposal)
         if record.proposal is None:
             record.proposal = proposal
             record.proposal_received_ms = now.mono_ms

@@ -21,6 +21,7 @@ from sequencer.crypto.signatures import Verifier
 from sequencer.types.block import BlockHeader
 from sequencer.types.committee import Committee
 from sequencer.types.effects import Effect, RaiseAlarm
+from sequencer.types.evidence import Evidence, Statement
 from sequencer.types.parameters import Parameters
 from sequencer.types.primitives import Digest, ValidatorIndex, View
 from sequencer.types.vote import Certificate
@@ -61,6 +62,8 @@ class AgreementState:
         """Set by the replica: propose no batches (safe halt, or delivery lags). # O1"""
         self.alarm: str | None = None
         """Why this node stopped signing: more than F validators are faulty. # C2"""
+        self.suspicions: list[Evidence | Statement] = []
+        """What was noticed and nobody has verified: see `suspicion`. # X1-X4 X7"""
         self.views_nullified = 0
         """Nullifications seen; for the statistics."""
 

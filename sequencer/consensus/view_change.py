@@ -10,6 +10,7 @@ from sequencer.consensus import voting_rules as rules
 from sequencer.consensus.forwarding import collect_certificates
 from sequencer.consensus.own_votes import attach_entry
 from sequencer.consensus.state import AgreementState
+from sequencer.consensus.suspicion import notice_certificate, notice_vote
 from sequencer.consensus.view_clock import make_view_clock
 from sequencer.consensus.view_record import ViewRecord, find_contradiction
 from sequencer.types.block import BlockHeader
@@ -30,6 +31,7 @@ class ViewChange:
     def count(self, peer: ValidatorIndex, vote: Vote, now: Instant) -> bool:
         """Keep a peer's vote, unverified, and certify if it completes a strong set; tell if it changes more. # C1"""
         record = self._state.get_record(vote.view)
+        notice_vote(self._state, record, peer, vote)
         if record.get_certificate(vote.kind) is not None or not record.add_vote(peer, vote, is_verified=False):
             return False
         is_certified = self._try_certify(record, vote.kind, vote.digest, now)
@@ -87,6 +89,7 @@ class ViewChange:
     def apply(self, certificate: Certificate, now: Instant) -> None:
         """Take in a verified certificate: vote, move on, finalize. # C3 C4"""
         record = self._state.get_record(certificate.view)
+        notice_certificate(self._state, record, certificate)
         contradiction = find_contradiction(record, certificate)
         if contradiction is not None:
             self._state.stop_signing(contradiction)

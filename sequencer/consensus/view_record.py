@@ -61,6 +61,28 @@ class ViewRecord:
         """Tell whether this vote is kept, verified or not."""
         return signer in self._ballots.get((kind, digest), {})
 
+    def find_rivals(
+        self, signer: ValidatorIndex, kind: VoteKind, digest: Digest
+    ) -> list[tuple[VoteKind, Digest, Signature]]:
+        """Return the signer's votes here that exclude the given one. # X1 X2 X3
+
+        Kept votes may be unverified; those in certificates are good.
+        """
+        rivals = [
+            (held_kind, held_digest, ballots[signer].signature)
+            for (held_kind, held_digest), ballots in self._ballots.items()
+            if signer in ballots and _is_exclusive(kind, digest, held_kind, held_digest)
+        ]
+        for held in self.certificates.values():
+            if _is_exclusive(kind, digest, held.kind, held.digest) and signer in held.signers:
+                rivals.append((held.kind, held.digest, held.signatures[held.signers.index(signer)]))
+        return rivals
+
+    def is_contested(self, kind: VoteKind, digest: Digest) -> bool:
+        """Tell whether anybody's vote or certificate here excludes the given one. # X1 X2 X3"""
+        held = [*self._ballots, *((certificate.kind, certificate.digest) for certificate in self.certificates.values())]
+        return any(_is_exclusive(kind, digest, *other) for other in held)
+
     def verify_vote(
         self,
         signer: ValidatorIndex,
@@ -104,6 +126,13 @@ class ViewRecord:
         signers = tuple(sorted(ballots))
         signatures = tuple(ballots[signer].signature for signer in signers)
         return Certificate(kind, committee.epoch, self.view, digest, signers, signatures), tuple(wrong)
+
+
+def _is_exclusive(one: VoteKind, digest: Digest, other: VoteKind, other_digest: Digest) -> bool:
+    """Tell whether no correct validator sends both votes in one view. # X1 X2 X3"""
+    if one is other:
+        return digest != other_digest
+    return VoteKind.NOTARIZE not in (one, other)
 
 
 def find_contradiction(record: ViewRecord, certificate: Certificate) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sequencer.consensus import voting_rules as rules
 from sequencer.consensus.own_votes import attach_entry
 from sequencer.consensus.state import AgreementState
+from sequencer.consensus.suspicion import notice_false_cut
 from sequencer.consensus.view_change import ViewChange
 from sequencer.consensus.view_record import ViewRecord
 from sequencer.crypto.hashing import ZERO_DIGEST
@@ -50,7 +51,10 @@ class Voting:
         parent = state.get_header(header.parent_digest, range(state.committee.size), now.mono_ms)
         if parent is None:
             return rules.Wait("header of the parent")  # V4
-        return rules.check_against_parent(header, parent, state.parameters, state.availability, now)
+        verdict = rules.check_against_parent(header, parent, state.parameters, state.availability, now)
+        if isinstance(verdict, rules.Refuse) and verdict.rule == "V5" and state.record.proposal is not None:
+            notice_false_cut(state, state.record.proposal, parent)
+        return verdict
 
     def _fetch_batches(self, header: BlockHeader, verdict: rules.Wait, now: Instant) -> None:
         """Ask owner and leader for the batches that block the vote. # L6"""

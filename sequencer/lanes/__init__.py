@@ -5,6 +5,7 @@ held          every lane as held here, and what is to be said of it
 lane          one validator's hash-chain as held here
 holdings      who said HAVE for what: supported and weakly held tips
 receiving     check what peers send of lanes, and answer who fetches
+fork_watch    notice that an owner signed two batches for one position
 own_lane      build this validator's batches and push them to everybody
 batch_fetch   ask for batches that a valid proposal or a finalized block names
 """

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from sequencer.lanes.fork_watch import ForkWatch
 from sequencer.lanes.holdings import Holdings
 from sequencer.lanes.lane import Lane
 from sequencer.types.batch import Batch
@@ -42,6 +43,8 @@ class HeldLanes:
         """Lanes to name in the next HAVE."""
         self.is_changed = False
         """Something was kept, heard or finalized, so more may be available."""
+        self.watch = ForkWatch(len(cut))
+        """Headers that owners signed. # X5"""
         self.counters = LaneCounters()
 
     def __getitem__(self, index: ValidatorIndex) -> Lane:
@@ -54,6 +57,7 @@ class HeldLanes:
         """Keep a batch, durable before anybody hears of it."""
         self.effects.append(PersistBatch(batch))
         self.lanes[batch.header.lane].keep(batch)
+        self.watch.note(batch)
         self.arrived.append(batch)
         self.is_changed = True
 
@@ -69,6 +73,7 @@ class HeldLanes:
         stored: dict[ValidatorIndex, list[Batch]] = {}
         for batch in batches:
             stored.setdefault(batch.header.lane, []).append(batch)
+            self.watch.note(batch)
             self.arrived.append(batch)
         for index in sorted(stored):
             if self.lanes[index].restore(stored[index]):

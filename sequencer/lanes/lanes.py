@@ -17,6 +17,7 @@ from sequencer.lanes.receiving import Receiving
 from sequencer.types.batch import Batch
 from sequencer.types.committee import Committee
 from sequencer.types.effects import Broadcast, Effect, PersistVote, Send
+from sequencer.types.evidence import Contradiction, FalseBatch, Statement
 from sequencer.types.messages import Batches, GetBatches, Have, HaveEntry
 from sequencer.types.parameters import Parameters
 from sequencer.types.primitives import Cut, Digest, Instant, Position, Tip, ValidatorIndex, get_earliest
@@ -61,6 +62,14 @@ class Lanes:
         """Return what is to be done, once, in order."""
         effects, self._held.effects = self._held.effects, []
         return effects
+
+    def take_suspicions(self) -> list[Contradiction | FalseBatch | Statement]:
+        """Return what was noticed of owners and nobody has verified, once. # X5 X7"""
+        return self._held.watch.take_suspicions()
+
+    def find_rivals(self, statement: Statement) -> list[Statement]:
+        """Return the header seen here at the position that a statement is about."""
+        return self._held.watch.find_rivals(statement)
 
     def take_created(self) -> list[Digest]:
         """Return the ids of items that went into own batches, once; their push is among the effects."""
@@ -190,6 +199,7 @@ class Lanes:
             if entry.position > self._held[entry.lane].floor.position:
                 tip = Tip(entry.position, entry.digest)
                 self._held.is_changed |= self._held.holdings[entry.lane].note(peer, tip)
+                self._held.watch.note_claim(entry.lane, entry.position, entry.digest)
             if entry.lane == self._own_index:
                 own_held = entry.position
         if self.own is not None and self._own_index is not None:

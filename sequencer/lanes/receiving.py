@@ -109,9 +109,12 @@ class Receiving:
         return found
 
     def _verify_batch(self, batch: Batch) -> None:
-        header = batch.header
-        if header.payload_bytes > self._parameters.batch_bytes_max or not batch.is_payload_intact:
+        """Raise `PeerError` unless payload and signature are what the header says; note what its owner signed."""
+        header, largest = batch.header, self._parameters.batch_bytes_max
+        if header.payload_bytes > largest or not batch.is_payload_intact:
+            self._held.watch.note_false(batch, largest)
             raise PeerError(f"batch {header.position} of lane {header.lane} has a wrong payload")  # X7
         key = self._committee.validators[header.lane].public_key
         if not self._verifier(key, header.compute_signing_bytes(self._chain_id), batch.signature):
             raise PeerError(f"batch {header.position} of lane {header.lane} has a wrong signature")
+        self._held.watch.note(batch)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from sequencer.crypto.signatures import Verifier
 from sequencer.errors import VerificationError
-from sequencer.light.evidence import EvidenceView, verify_evidence
+from sequencer.light.evidence import EvidenceView, describe_evidence, verify_evidence
 from sequencer.light.proofs import StateProofView, verify_state_proof
 from sequencer.light.receipts import ReceiptView, verify_receipt
 from sequencer.state.claim import STATE_PROOF_FORMAT
@@ -22,6 +22,7 @@ __all__ = [
     "EvidenceView",
     "ReceiptView",
     "StateProofView",
+    "describe_evidence",
     "verify_evidence",
     "verify_file",
     "verify_receipt",

@@ -37,6 +37,7 @@ from sequencer.types.effects import (
     SaveSnapshot,
     Send,
     StoreCommitmentCertificate,
+    StoreEvidence,
     StoreExecution,
     Submission,
 )
@@ -48,6 +49,7 @@ from sequencer.types.events import (
     SnapshotInstalled,
     TimerFired,
 )
+from sequencer.types.evidence import Evidence
 from sequencer.types.executed import ExecutedBlock
 from sequencer.types.item import CheckedItem, ItemRules, check_items
 from sequencer.types.messages import Message
@@ -94,6 +96,8 @@ class Outside(Protocol):
     def on_executed(self, block: ExecutedBlock) -> None: ...
 
     def on_certified(self, height: int) -> None: ...
+
+    def on_evidence(self, evidence: Evidence) -> None: ...
 
     def on_alarm(self, reason: str) -> None: ...
 
@@ -196,6 +200,8 @@ class Driver:
                 self._outside.on_executed(block)
             case StoreCommitmentCertificate(certificate):
                 self._outside.on_certified(certificate.height)
+            case StoreEvidence(evidence):
+                self._outside.on_evidence(evidence)
             case BanPeer(peer, reason):
                 self._outside.ban(peer, reason)
             case RaiseAlarm(reason):

@@ -20,13 +20,22 @@ from sequencer.types.effects import (
     PersistBlock,
     PersistVote,
     StoreCommitmentCertificate,
+    StoreEvidence,
     StoreExecution,
 )
 
 OUTBOX_EFFECTS_MAX = 4_096
 """Effects that may wait for the disk; beyond, the replica is given no further event."""
 
-_STORE_EFFECTS = (PersistVote, PersistBatch, PersistBlock, StoreExecution, StoreCommitmentCertificate, InstallSnapshot)
+_STORE_EFFECTS = (
+    PersistVote,
+    PersistBatch,
+    PersistBlock,
+    StoreExecution,
+    StoreCommitmentCertificate,
+    StoreEvidence,
+    InstallSnapshot,
+)
 
 
 def is_store_effect(effect: Effect) -> TypeGuard[StoreEffect]:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from sequencer.store.block_reader import BlockReader
     from sequencer.types.commitment import CommitmentCertificate
     from sequencer.types.effects import Submission
+    from sequencer.types.evidence import Evidence
     from sequencer.types.executed import ExecutedBlock
     from sequencer.types.genesis import Genesis
     from sequencer.types.primitives import Address, Digest, Height, RollupId, StateValue
@@ -189,6 +190,10 @@ class NodeQueries:
             return prove(*arguments)
         except LocalError as error:
             raise HeightNotRetainedError(str(error)) from None
+
+    def get_evidence(self) -> tuple[Evidence, ...]:
+        """Return what the replica holds against validators."""
+        return self._replica.get_evidence()
 
     def get_development_accounts(self) -> tuple[DevelopmentAccount, ...] | None:
         """Return the accounts of a devnet."""

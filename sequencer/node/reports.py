@@ -10,6 +10,7 @@ from sequencer.node.border import Border
 from sequencer.node.event_log import EventLog
 from sequencer.node.gossip import Gossip
 from sequencer.types.commitment import Commitment
+from sequencer.types.evidence import Evidence, compute_evidence_id
 from sequencer.types.executed import ExecutedBlock
 from sequencer.types.messages import Message
 from sequencer.types.outcome import Status
@@ -62,6 +63,11 @@ class Reports:
     def on_certified(self, height: Height) -> None:
         """Note a certificate that is stored."""
         self._tell()
+
+    def on_evidence(self, evidence: Evidence) -> None:
+        """Note that a validator is proven faulty. # X1-X7"""
+        members = {"rule": evidence.kind.rule, "validator": evidence.signer, "number": evidence.number}
+        self._event_log.write("evidence", {**members, "id": compute_evidence_id(evidence).hex()})
 
     def on_alarm(self, reason: str) -> None:
         """Note that the replica has stopped signing."""

@@ -22,6 +22,7 @@ from sequencer.types.effects import (
     Send,
     StoreCommitmentCertificate,
 )
+from sequencer.types.evidence import Contradiction, Statement, find_contradiction
 from sequencer.types.executed import ExecutedBlock
 from sequencer.types.parameters import Parameters
 from sequencer.types.primitives import Digest, Height, Signature, ValidatorIndex
@@ -36,6 +37,8 @@ REMEMBERED_MAX = 2_048
 """Own commitment digests remembered for comparison."""
 RESENT_MAX = 8
 """Own newest votes without a certificate that a reconnected peer is sent."""
+
+_KIND = SignatureKind.COMMITMENT
 
 
 class Commitments:
@@ -67,6 +70,7 @@ class Commitments:
         self._ahead: dict[Height, CommitmentCertificate] = {}
         self._executed: Height = 0
         self._effects: list[Effect] = []
+        self._suspicions: list[Contradiction | Statement] = []
         self.alarm: str | None = None
 
     @property
@@ -115,7 +119,12 @@ class Commitments:
         """A validator signed a commitment; its channel says who it is. # G4"""
         if vote.epoch != self._committee.epoch:
             raise PeerError(f"commitment vote is of epoch {vote.epoch}, not {self._committee.epoch}")
-        if not self.certified_height < vote.height <= self._executed + HEIGHTS_AHEAD_MAX:
+        if not self.certified_height <= vote.height <= self._executed + HEIGHTS_AHEAD_MAX:
+            return
+        known = self._votes[peer].get(vote.height) or (self._own.get(vote.height),)
+        if vote.height == self.certified_height or known[0] not in (None, vote.digest):
+            self._notice(Statement(_KIND, vote.epoch, peer, vote.height, vote.digest, vote.signature))
+        if vote.height == self.certified_height:
             return
         self._count(peer, vote.height, vote.digest, vote.signature)
 
@@ -135,6 +144,30 @@ class Commitments:
         for height in self._uncertified[-RESENT_MAX:]:
             if self._logged.get(height) == self._own.get(height):
                 self._effects.append(Send(peer, self._sign(height, self._own[height])))
+
+    def take_suspicions(self) -> list[Contradiction | Statement]:
+        """Return what was noticed and nobody has verified, once. # X6"""
+        suspicions, self._suspicions = self._suspicions, []
+        return suspicions
+
+    def find_rivals(self, statement: Statement) -> list[Statement]:
+        """Return the signer's other signatures on the commitment of that height, verified or not. # X6"""
+        signer, height, rivals = statement.signer, statement.number, []
+        if signer < len(self._votes) and height in self._votes[signer]:
+            rivals.append(Statement(_KIND, statement.epoch, signer, height, *self._votes[signer][height]))
+        held = self.certificate
+        if held is not None and held.height == height and signer in held.signers:
+            signature = held.signatures[held.signers.index(signer)]
+            rivals.append(Statement(_KIND, held.epoch, signer, height, held.digest, signature))
+        return [rival for rival in rivals if rival.digest != statement.digest]
+
+    def _notice(self, statement: Statement) -> None:
+        """Compare a signature with its signer's others of that height; show one that is odd to everybody. # X6"""
+        rivals = self.find_rivals(statement)
+        found = (find_contradiction(statement, rival) for rival in rivals)
+        self._suspicions.extend(pair for pair in found if pair is not None)
+        if not rivals and self._own.get(statement.number, statement.digest) != statement.digest:
+            self._suspicions.append(statement)
 
     def _remember(self, executed: ExecutedBlock) -> None:
         self._executed = executed.header.height
@@ -194,6 +227,12 @@ class Commitments:
             self._compare(certificate)
         elif len(self._ahead) < OPEN_HEIGHTS_MAX:
             self._ahead[certificate.height] = certificate
+        for signer, signature in zip(certificate.signers, certificate.signatures, strict=True):
+            vote = self._votes[signer].get(certificate.height)
+            if vote is not None and vote[0] != certificate.digest:
+                self._notice(
+                    Statement(_KIND, certificate.epoch, signer, certificate.height, certificate.digest, signature)
+                )
         if self.alarm is not None:
             return
         self.certificate = certificate

@@ -11,13 +11,16 @@ from sequencer.ordering.delivery import Delivery
 from sequencer.replica.block_server import BlockServer
 from sequencer.replica.commitments import Commitments
 from sequencer.replica.configuration import ReplicaConfig
+from sequencer.replica.evidence_pool import EvidencePool, Suspicion
 from sequencer.replica.item_checks import ItemChecks
 from sequencer.replica.pipeline import Pipeline
 from sequencer.replica.recovery import recover
 from sequencer.sync.catch_up import CatchUp
 from sequencer.sync.following import Following
+from sequencer.types.evidence import Statement
 from sequencer.types.primitives import ValidatorIndex
 from sequencer.types.records import RecordKind, Recovery
+from sequencer.types.signing import SignatureKind
 
 
 class Parts:
@@ -81,8 +84,25 @@ class Parts:
         following = Following() if config.index is None else None
         self.catch_up = CatchUp(genesis.chain_id, genesis.committee, config.verifier, following)
         self.server = BlockServer()
+        self.evidence = EvidencePool(genesis, config.index, config.verifier, recovery.evidence)
         self.peers: dict[ValidatorIndex, None] = {}
         """Connected validators."""
+
+    def take_suspicions(self) -> list[Suspicion]:
+        """Return what any part noticed and nobody has verified, once. # X1-X7"""
+        return [
+            *self.consensus.take_suspicions(),
+            *self.lanes.take_suspicions(),
+            *self.commitments.take_suspicions(),
+        ]
+
+    def find_rivals(self, statement: Statement) -> list[Statement]:
+        """Return what is held here, verified or not, that may contradict the statement. # X1-X6"""
+        if statement.kind is SignatureKind.BATCH_HEADER:
+            return self.lanes.find_rivals(statement)
+        if statement.kind is SignatureKind.COMMITMENT:
+            return self.commitments.find_rivals(statement)
+        return self.consensus.find_rivals(statement)
 
     @property
     def alarm(self) -> str | None:

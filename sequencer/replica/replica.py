@@ -20,9 +20,11 @@ from sequencer.types import effects as out
 from sequencer.types import events
 from sequencer.types.batch import Batch
 from sequencer.types.commitment import CommitmentCertificate, CommitmentVote
+from sequencer.types.evidence import Evidence, Statement
 from sequencer.types.item import CheckedItem
 from sequencer.types.messages import (
     PROTOCOL_VERSION,
+    Accusation,
     Batches,
     BlockHeaders,
     GetBatches,
@@ -110,6 +112,10 @@ class Replica:
         """Return what can be counted, frozen."""
         return collect_statistics(self._parts, self._submissions_refused, self._bans)
 
+    def get_evidence(self) -> tuple[Evidence, ...]:
+        """Return what proves validators faulty, oldest first; a piece never changes its place. # X1-X7"""
+        return self._parts.evidence.held
+
     # --- events -------------------------------------------------------------------------
 
     def _dispatch(self, event: events.Event, effects: list[out.Effect], now: Instant) -> None:
@@ -167,6 +173,11 @@ class Replica:
                 _append(effects, self._server.on_sync(peer, message, self.executor.height))
             case SyncBlocks():
                 self._on_sync_blocks(peer, message, now)
+            case Accusation():
+                effects.extend(self._parts.evidence.on_accusation(peer, message))
+            case Statement():
+                rivals = self._parts.find_rivals(message)
+                effects.extend(self._parts.evidence.on_statement(peer, message, rivals))
 
     def _on_timer(self, now: Instant) -> None:
         self._mempool.on_timer(now)
@@ -191,6 +202,7 @@ class Replica:
         )
         effects.append(out.Send(peer, hello))
         self._commitments.send_recent(peer)
+        effects.extend(self._parts.evidence.collect_for(peer))
 
     def _on_peer_disconnected(self, peer: ValidatorIndex) -> None:
         self._parts.peers.pop(peer, None)

@@ -53,6 +53,9 @@ class Settling:
         effects.extend(parts.commitments.take_effects())
         effects.extend(parts.mempool.take_answers())
         effects.extend(parts.mempool.take_publications())
+        suspicions = parts.take_suspicions()
+        if suspicions:
+            effects.extend(parts.evidence.take_in(suspicions, now))
 
     def get_blocked_since(self, now: Instant | None = None) -> int | None:
         """Return since when finalized blocks wait for headers or batches."""

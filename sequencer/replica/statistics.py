@@ -76,5 +76,8 @@ def collect_statistics(parts: Parts, submissions_refused: int, messages_refused:
             "sync_requests_refused": parts.server.requests_refused,
             "submissions_refused": submissions_refused,
             "messages_refused": messages_refused,
+            "evidence_held": len(parts.evidence.held),
+            "evidence_refused": parts.evidence.refused,
+            "evidence_damaged": parts.evidence.damaged,
         },
     )

@@ -16,6 +16,7 @@ from sequencer.errors import LocalError
 from sequencer.execution.evaluation import Failure
 from sequencer.types.commitment import CommitmentCertificate
 from sequencer.types.effects import Submission
+from sequencer.types.evidence import Evidence
 from sequencer.types.executed import ExecutedBlock
 from sequencer.types.genesis import Genesis
 from sequencer.types.outcome import ItemResult
@@ -181,6 +182,9 @@ class Queries(Protocol):
     async def prove_sequence(self, height: Height, payer: Address, channel: int) -> bytes: ...
 
     async def prove_deposit(self, height: Height, payer: Address) -> bytes: ...
+
+    def get_evidence(self) -> tuple[Evidence, ...]:
+        """Return all evidence that the node holds, verified, oldest first; a piece never changes its place."""
 
     def get_development_accounts(self) -> tuple[DevelopmentAccount, ...] | None:
         """Return the accounts of a devnet; None on any other network, where `dev_*` does not exist."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from sequencer.codec import encode
 from sequencer.execution.evaluation import Failure
+from sequencer.light import EvidenceView
 from sequencer.rpc.json_values import to_hex
 from sequencer.rpc.queries import BlockRecord, NodeStatus, TransactionRecord
 from sequencer.types.commitment import Commitment, CommitmentCertificate
@@ -100,6 +101,22 @@ def _namespaces_to_json(block: ExecutedBlock, name_rollup: NameRollup) -> list[d
             }
         )
     return entries
+
+
+def evidence_to_json(index: int, view: EvidenceView, data: bytes) -> dict[str, object]:
+    """Return who did what, where, with the bytes that prove it; `index` is the place among the node's evidence."""
+    return {
+        "index": index,
+        "id": to_hex(view.evidence_id),
+        "rule": view.rule,
+        "offence": view.offence,
+        "validator": view.name,
+        "signer": view.signer,
+        "epoch": view.epoch,
+        view.place: view.number,
+        "digests": [to_hex(digest) for digest in view.digests],
+        "bytes": to_hex(data),
+    }
 
 
 def rejection_to_json(rejection: Rejection) -> dict[str, object]:

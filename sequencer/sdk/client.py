@@ -10,18 +10,27 @@ import trio
 
 from sequencer.crypto.signatures import verify_ed25519
 from sequencer.errors import DecodeError, LocalError, VerificationError
-from sequencer.light import ReceiptView, StateProofView, verify_receipt, verify_state_proof
+from sequencer.light import (
+    EvidenceView,
+    ReceiptView,
+    StateProofView,
+    verify_evidence,
+    verify_receipt,
+    verify_state_proof,
+)
 from sequencer.rpc.errors import Code
 from sequencer.rpc.json_values import Members, read_hex, to_hex
 from sequencer.sdk.errors import AnswerError, NotFinalError, RejectedError, UnreachableError
 from sequencer.sdk.finality import FinalBlock, FinalityTracker
 from sequencer.sdk.results import (
+    EVIDENCE_PER_ANSWER_MAX,
     AccountAnswer,
     BlocksAnswer,
     DevelopmentAccountAnswer,
     ReceiptAnswer,
     StatusAnswer,
     SubmissionAnswer,
+    read_evidence_bytes,
 )
 from sequencer.sdk.transport import Endpoint
 from sequencer.types.genesis import GENESIS_BYTES_MAX, Genesis
@@ -148,6 +157,15 @@ class Client:
         read = Members(await self.call("seq_getProof", {"kind": kind, **parameters}), "$")
         proof = read.read("proof", lambda text, at: read_hex(text, at, PROOF_FILE_BYTES_MAX))
         return verify_state_proof(proof, self.genesis, verify_ed25519)
+
+    async def get_evidence(self, start: int = 0) -> tuple[EvidenceView, ...]:
+        """Return what a node holds against validators from a place on, verified; at most 100 pieces, empty at the end.
+
+        Raises `VerificationError` if a piece proves nothing.
+        """
+        answer = {"evidence": await self.call("seq_getEvidence", {"from": start})}
+        pieces = Members(answer, "$").array("evidence", EVIDENCE_PER_ANSWER_MAX, read_evidence_bytes)
+        return tuple(verify_evidence(piece, self.genesis, verify_ed25519) for piece in pieces)
 
     async def send_and_wait(self, signed: SignedBundle, seconds: float = WAIT_SECONDS_MAX) -> ReceiptView:
         """Send until it is final and return the verified outcome, COMMIT or ABORT.

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sequencer.rpc.json_values import Members, read_amount, read_digest, read_hex, read_number, read_text
+from sequencer.types.evidence import EVIDENCE_BYTES_MAX
 from sequencer.types.primitives import Digest, Height
 from sequencer.types.receipt import PROOF_FILE_BYTES_MAX
 
 _TEXT_BYTES_MAX = 4_096
+EVIDENCE_PER_ANSWER_MAX = 100
+"""Pieces of evidence in one answer."""
 _ITEMS_MAX = 1 << 22
 """Elements of one list in an answer."""
 
@@ -193,3 +196,8 @@ class DevelopmentAccountAnswer:
         """Read it; raises `DecodeError`."""
         read = Members(value, path)
         return cls(read.read("name", read_text), read.digest("seed"))
+
+
+def read_evidence_bytes(value: object, path: str) -> bytes:
+    """Read the bytes of one piece of evidence; they alone say what it proves. Raises `DecodeError`."""
+    return Members(value, path).read("bytes", lambda text, at: read_hex(text, at, EVIDENCE_BYTES_MAX))

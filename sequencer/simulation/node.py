@@ -36,6 +36,7 @@ from sequencer.types.effects import (
     SaveSnapshot,
     Send,
     StoreCommitmentCertificate,
+    StoreEvidence,
     StoreExecution,
 )
 from sequencer.types.events import (
@@ -105,6 +106,7 @@ class SimulatedNode:
             Broadcast: self._on_broadcast,
             StoreExecution: self._on_store_execution,
             StoreCommitmentCertificate: self._on_store_certificate,
+            StoreEvidence: self._on_store_evidence,
             SaveSnapshot: self._on_save_snapshot,
             CheckItems: self._on_check_items,
             LoadBlocks: self._on_load_blocks,
@@ -280,6 +282,10 @@ class SimulatedNode:
     def _on_store_certificate(self, effect: StoreCommitmentCertificate) -> None:
         self.store.append(effect.certificate)
         self._machine.observer.on_certified(self, effect.certificate)
+
+    def _on_store_evidence(self, effect: StoreEvidence) -> None:
+        self.store.append(effect.evidence)
+        self._machine.observer.on_evidence(self, effect.evidence)
 
     def _on_save_snapshot(self, effect: SaveSnapshot) -> None:
         self.store.append(Snapshot(effect.header, effect.snapshot))

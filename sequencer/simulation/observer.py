@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sequencer.types.commitment import CommitmentCertificate
 from sequencer.types.effects import Answer
+from sequencer.types.evidence import Evidence
 from sequencer.types.executed import ExecutedBlock
 from sequencer.types.messages import Message
 from sequencer.types.records import VoteRecord
@@ -44,6 +45,9 @@ class Observer:
     def on_certified(self, node: SimulatedNode, certificate: CommitmentCertificate) -> None:
         """The node keeps a newer commitment certificate."""
 
+    def on_evidence(self, node: SimulatedNode, evidence: Evidence) -> None:
+        """The node keeps evidence against a validator."""
+
     def on_answered(self, node: SimulatedNode, answer: Answer) -> None:
         """The node answered a client."""
 
@@ -69,6 +73,7 @@ class Observers(Observer):
         self._received: list[Callable[..., None]] = []
         self._executed: list[Callable[..., None]] = []
         self._certified: list[Callable[..., None]] = []
+        self._evidence: list[Callable[..., None]] = []
         self._answered: list[Callable[..., None]] = []
         self._banned: list[Callable[..., None]] = []
         self._alarm: list[Callable[..., None]] = []
@@ -78,7 +83,7 @@ class Observers(Observer):
         """Let `observer` see what comes from now on; hooks that it does not override cost nothing."""
         for name in ("boot", "started", "crash", "durable", "sent", "received", "executed", "certified", "answered"):
             self._bind(observer, name)
-        for name in ("banned", "alarm", "error"):
+        for name in ("evidence", "banned", "alarm", "error"):
             self._bind(observer, name)
 
     def _bind(self, observer: Observer, name: str) -> None:
@@ -116,6 +121,10 @@ class Observers(Observer):
     def on_certified(self, node: SimulatedNode, certificate: CommitmentCertificate) -> None:
         for hook in self._certified:
             hook(node, certificate)
+
+    def on_evidence(self, node: SimulatedNode, evidence: Evidence) -> None:
+        for hook in self._evidence:
+            hook(node, evidence)
 
     def on_answered(self, node: SimulatedNode, answer: Answer) -> None:
         for hook in self._answered:

@@ -15,6 +15,7 @@ from sequencer.types.batch import Batch
 from sequencer.types.block import BlockHeader, FinalizedBlock
 from sequencer.types.commitment import CommitmentCertificate
 from sequencer.types.effects import LoadBatches, PersistVote
+from sequencer.types.evidence import Contradiction, Evidence, FalseBatch, FalseProposal
 from sequencer.types.primitives import Digest, Height, View
 from sequencer.types.records import EMPTY_RECOVERY, RecordKind, Recovery, VoteRecord
 from sequencer.types.vote import Certificate, VoteKind
@@ -30,7 +31,7 @@ class Snapshot:
     state: bytes
 
 
-StoreRecord: TypeAlias = Batch | FinalizedBlock | CommitmentCertificate | Snapshot
+StoreRecord: TypeAlias = Batch | FinalizedBlock | CommitmentCertificate | Snapshot | Evidence
 
 
 @dataclass(slots=True)
@@ -46,6 +47,8 @@ class DurableIndex:
     blocks: dict[Height, FinalizedBlock] = field(default_factory=dict)
     certificate: CommitmentCertificate | None = None
     snapshot: Snapshot | None = None
+    evidence: list[Evidence] = field(default_factory=list)
+    """In the order of writing."""
 
 
 class SimulatedStore:
@@ -109,6 +112,8 @@ class SimulatedStore:
                 durable.certificate = record
             case Snapshot():
                 durable.snapshot = record
+            case Contradiction() | FalseProposal() | FalseBatch():
+                durable.evidence.append(record)
 
     def load_blocks(self, from_height: Height, count: int) -> tuple[FinalizedBlock, ...]:
         """Return up to `count` consecutive durable blocks from `from_height` on."""
@@ -154,6 +159,7 @@ class SimulatedStore:
             observer_reason=None,
             headers=tuple(header for header in durable.headers.values() if header.view > finalized_view),
             certificates=tuple(c for c in durable.certificates.values() if c.view > finalized_view),
+            evidence=tuple(durable.evidence),
         )
 
     def _get_newest_finalization(self) -> tuple[Certificate, BlockHeader] | None:

@@ -10,5 +10,6 @@ block_store      write batches, blocks, executions and certificates
 block_reader     look them up, from any thread
 snapshots        execution states to start from, and to serve chunk by chunk
 snapshot_claims  prove a snapshot to strangers
+evidence_log     what proves validators faulty
 node_store       all of it under one home
 """

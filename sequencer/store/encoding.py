@@ -51,6 +51,7 @@ class FrameKind(enum.IntEnum):
     BLOCK = 33
     EXECUTED = 34
     COMMITMENT_CERTIFICATE = 35
+    EVIDENCE = 36
     SNAPSHOT_HEAD = 48
 
 

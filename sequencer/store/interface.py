@@ -15,6 +15,7 @@ from sequencer.types.effects import (
     PersistVote,
     SaveSnapshot,
     StoreCommitmentCertificate,
+    StoreEvidence,
     StoreExecution,
 )
 from sequencer.types.events import BatchesLoaded, BlocksLoaded, SnapshotChunkLoaded, SnapshotLoaded
@@ -24,8 +25,8 @@ from sequencer.types.records import Recovery
 PersistEffect: TypeAlias = PersistVote | PersistBatch | PersistBlock | InstallSnapshot
 """Gates every effect behind it until it is durable."""
 
-StoreEffect: TypeAlias = PersistEffect | StoreExecution | StoreCommitmentCertificate
-"""Written in order; the last two gate nothing and may be lost with the power, for they can be recomputed."""
+StoreEffect: TypeAlias = PersistEffect | StoreExecution | StoreCommitmentCertificate | StoreEvidence
+"""Written in order; the last three gate nothing: what is lost with the power can be recomputed or had from peers."""
 
 
 class Store(Protocol):

@@ -20,6 +20,7 @@ from sequencer.store.block_reader import BlockReader
 from sequencer.store.block_store import BlockStore
 from sequencer.store.disk import Disk, naming_failure
 from sequencer.store.encoding import LogPosition
+from sequencer.store.evidence_log import EvidenceLog
 from sequencer.store.interface import StoreEffect
 from sequencer.store.segments import SEGMENT_BYTES_MAX
 from sequencer.store.snapshot_claims import find_claim
@@ -45,6 +46,7 @@ from sequencer.types.effects import (
     PersistVote,
     SaveSnapshot,
     StoreCommitmentCertificate,
+    StoreEvidence,
     StoreExecution,
 )
 from sequencer.types.events import BatchesLoaded, BlocksLoaded, SnapshotChunkLoaded, SnapshotLoaded
@@ -57,6 +59,7 @@ LOAD_BYTES_MAX = 3 << 20
 SEGMENT_HEIGHTS_MIN = 32
 """A block segment spans a quarter of the heights retained, and at least so many, so that disk use follows them."""
 VOTE_LOG_FOLDER = "votes"
+EVIDENCE_FILE = "evidence.log"
 LOCK_NAME = "lock"
 
 
@@ -98,6 +101,7 @@ class NodeStore:
         self._blocks = BlockStore(home, disk, self._options.segment_bytes_max, segment_heights_max)
         self._snapshots = Snapshots(home / "snapshots", disk)
         self._snapshot_lock = threading.Lock()
+        self._evidence = EvidenceLog(home / EVIDENCE_FILE, disk)
         self.reader = BlockReader(self._blocks.directory, self._blocks.index_path)
         """Look-ups, from any thread."""
         self._vote_log: VoteLog | None = None
@@ -146,6 +150,7 @@ class NodeStore:
             observer_reason=self._observer_reason,
             headers=self._get_headers(finalized_view),
             certificates=self._get_certificates(finalized_view),
+            evidence=self._evidence.stored,
         )
 
     def _forget_replaced(self, header: BlockHeader) -> None:
@@ -204,6 +209,7 @@ class NodeStore:
                 self._vote_log.sync()
                 if self._newest_mark is not None:
                     self._vote_log.roll_if_full(self._newest_mark)
+            self._evidence.flush()
             self._prune()
         except (StoreError, InvariantViolation):
             self._has_failed = True
@@ -221,6 +227,8 @@ class NodeStore:
                 self._blocks.append_executed(executed)
             case StoreCommitmentCertificate(certificate):
                 self._append_certificate(certificate)
+            case StoreEvidence(evidence):
+                self._evidence.append(evidence)
             case InstallSnapshot():
                 self._append_certificate(effect.claim.chain.certificate)
 
@@ -300,7 +308,7 @@ class NodeStore:
 
     def get_statistics(self) -> StoreStatistics:
         """Return a snapshot of the counters; from any thread."""
-        counters: Counter[str] = self._blocks.counters + self._snapshots.counters
+        counters: Counter[str] = self._blocks.counters + self._snapshots.counters + self._evidence.counters
         return StoreStatistics(
             self._disk.sync_count,
             None if self._vote_log is None else self._vote_log.position,
@@ -312,6 +320,7 @@ class NodeStore:
         """Release files and lock."""
         self.reader.close()
         self._blocks.close()
+        self._evidence.close()
         if self._vote_log is not None:
             self._vote_log.close()
         os.close(self._lock)

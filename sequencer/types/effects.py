@@ -13,6 +13,7 @@ from typing import TypeAlias
 from sequencer.types.batch import Batch
 from sequencer.types.block import BlockHeader, FinalizedBlock
 from sequencer.types.commitment import Commitment, CommitmentCertificate
+from sequencer.types.evidence import Evidence
 from sequencer.types.executed import ExecutedBlock
 from sequencer.types.messages import Message
 from sequencer.types.outcome import Rejection
@@ -76,6 +77,13 @@ class StoreCommitmentCertificate:
     """Keep the certificate of a commitment, and tell subscribers."""
 
     certificate: CommitmentCertificate
+
+
+@dataclass(frozen=True, slots=True)
+class StoreEvidence:
+    """Keep verified evidence. Gates nothing: what is lost, peers have too, or the offender gives again. # X1-X7"""
+
+    evidence: Evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +214,7 @@ Effect: TypeAlias = (
     | PersistBlock
     | StoreExecution
     | StoreCommitmentCertificate
+    | StoreEvidence
     | SaveSnapshot
     | InstallSnapshot
     | CheckItems

@@ -16,6 +16,7 @@ from sequencer.errors import DecodeError
 from sequencer.types.batch import Batch
 from sequencer.types.block import BlockHeader, FinalizedBlock
 from sequencer.types.commitment import CommitmentCertificate, CommitmentVote
+from sequencer.types.evidence import Evidence, Statement, evidence_to_value, read_evidence
 from sequencer.types.parameters import COMMITTEE_SIZE_MAX
 from sequencer.types.primitives import Digest, Epoch, Height, Position, ValidatorIndex, View
 from sequencer.types.snapshot_messages import GetSnapshot, GetSnapshotChunk, SnapshotChunk, SnapshotOffer
@@ -303,6 +304,25 @@ def read_finalized_block(value: object, path: str) -> FinalizedBlock:
     return block
 
 
+@dataclass(frozen=True, slots=True)
+class Accusation:
+    """Evidence against a validator; whoever gets it verifies it before it is kept. # X1-X7"""
+
+    evidence: Evidence
+
+    def to_value(self) -> tuple[object, ...]:
+        """Return the array."""
+        return (evidence_to_value(self.evidence),)
+
+    @classmethod
+    def from_value(cls, value: object, path: str) -> Accusation:
+        """Read the array; raises `DecodeError` naming the field."""
+        read = Fields(value, path)
+        accusation = cls(read_evidence(read.take("evidence"), f"{path}.evidence"))
+        read.finish()
+        return accusation
+
+
 Message: TypeAlias = (
     Hello
     | Have
@@ -322,6 +342,8 @@ Message: TypeAlias = (
     | SnapshotOffer
     | GetSnapshotChunk
     | SnapshotChunk
+    | Accusation
+    | Statement
 )
 
 
@@ -348,6 +370,8 @@ _TABLE: tuple[tuple[int, type, Channel, Callable[[object, str], object]], ...] =
     (16, SnapshotOffer, Channel.DATA, SnapshotOffer.from_value),
     (17, GetSnapshotChunk, Channel.DATA, GetSnapshotChunk.from_value),
     (18, SnapshotChunk, Channel.DATA, SnapshotChunk.from_value),
+    (20, Accusation, Channel.DATA, Accusation.from_value),
+    (21, Statement, Channel.VOTES, Statement.from_value),
 )
 _NUMBERS = {kind: number for number, kind, _, _ in _TABLE}
 _CHANNELS = {kind: channel for _, kind, channel, _ in _TABLE}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sequencer.types.batch import Batch
 from sequencer.types.block import BlockHeader, FinalizedBlock
 from sequencer.types.commitment import CommitmentCertificate
+from sequencer.types.evidence import Evidence
 from sequencer.types.primitives import Digest, Epoch, Height
 from sequencer.types.vote import Certificate
 
@@ -61,6 +62,8 @@ class Recovery:
     """Headers that were logged with votes above the finalized view, in the order of writing. # R1"""
     certificates: tuple[Certificate, ...] = ()
     """N and Z that were logged with votes above the finalized view, in the order of writing. # R1"""
+    evidence: tuple[Evidence, ...] = ()
+    """Evidence that was kept, in the order in which it was found; verified again before it counts."""
 
 
 EMPTY_RECOVERY = Recovery(None, None, (), None, None, (), (), None, None)

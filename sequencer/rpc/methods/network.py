@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from sequencer.light import describe_evidence
 from sequencer.rpc.dispatch import Call, Method
 from sequencer.rpc.errors import Code, RpcError
-from sequencer.rpc.json_values import to_hex
-from sequencer.rpc.views import status_to_json, validator_to_json
+from sequencer.rpc.json_values import read_number, to_hex
+from sequencer.rpc.views import evidence_to_json, status_to_json, validator_to_json
+from sequencer.types.evidence import encode_evidence
+
+EVIDENCE_PER_QUERY_MAX = 100
+"""Pieces of evidence in one answer; fewer where their bytes would make it too large."""
+_EVIDENCE_OVERHEAD_BYTES = 1_024
+"""At most what the JSON of one piece holds beside its bytes."""
 
 
 async def get_status(call: Call) -> object:
@@ -45,9 +52,20 @@ async def get_genesis(call: Call) -> object:
 
 
 async def get_evidence(call: Call) -> object:
-    """Return the evidence of misbehaviour that is in the log; this version puts none there."""
+    """Return evidence from a place on, oldest first; each piece with the bytes that prove it."""
+    start = call.read.optional("from", read_number) or 0
+    limit = call.read.optional("limit", lambda value, path: read_number(value, path, EVIDENCE_PER_QUERY_MAX, 1))
     call.read.finish()
-    return []
+    limit = EVIDENCE_PER_QUERY_MAX if limit is None else limit
+    page: list[object] = []
+    size = 0
+    for index, evidence in enumerate(call.queries.get_evidence()[start : start + limit], start):
+        data = encode_evidence(evidence)
+        size += 2 * len(data) + _EVIDENCE_OVERHEAD_BYTES
+        if page and size > call.limits.answer_bytes_max:
+            break
+        page.append(evidence_to_json(index, describe_evidence(evidence, call.queries.genesis), data))
+    return page
 
 
 async def subscribe(call: Call) -> object:
@@ -70,7 +88,7 @@ METHODS = (
     Method("seq_validators", (), get_validators),
     Method("seq_rollups", (), get_rollups),
     Method("seq_genesis", (), get_genesis),
-    Method("seq_getEvidence", (), get_evidence),
+    Method("seq_getEvidence", ("from", "limit"), get_evidence),
     Method("seq_subscribe", ("topic",), subscribe),
     Method("dev_accounts", (), get_development_accounts),
 )

@@ -24,6 +24,7 @@ from sequencer.types.block import BlockHeader
 from sequencer.types.bundle import Bundle, Condition, Leg, Operation
 from sequencer.types.commitment import Commitment, CommitmentCertificate
 from sequencer.types.effects import Submission, SubmissionStatus
+from sequencer.types.evidence import Evidence, Statement, find_contradiction
 from sequencer.types.genesis import Genesis, GenesisValidator, HostAddress, Rollup, RollupKind
 from sequencer.types.item import CheckedItem, SignedBundle, check_items, compute_item_id
 from sequencer.types.outcome import Reason, Rejection, Status
@@ -92,6 +93,26 @@ def make_transfer(
     return SignedBundle(bundle, (signer.sign(bundle.signing_bytes),))
 
 
+def make_evidence(genesis: Genesis, view: int, signer: int = 1) -> Evidence:
+    """Return evidence that `signer` notarized two blocks in `view`."""
+    kind = SignatureKind.NOTARIZE
+    digests = [bytes(31) + bytes([name]) for name in (1, 2)]
+    first, second = (
+        Statement(
+            kind,
+            0,
+            signer,
+            view,
+            digest,
+            VALIDATORS[signer].sign(compute_signing_bytes(genesis.chain_id, 0, kind, view, digest)),
+        )
+        for digest in digests
+    )
+    found = find_contradiction(first, second)
+    assert found is not None
+    return found
+
+
 class ChainNode:
     """Fulfils `Queries`; `advance` orders what was submitted and executes one block."""
 
@@ -101,6 +122,7 @@ class ChainNode:
         self.pending: list[tuple[bytes, CheckedItem]] = []
         self.records: list[BlockRecord] = []
         self.items: list[tuple[bytes, ...]] = []
+        self.evidence: tuple[Evidence, ...] = ()
         self.submissions = 0
         self.oldest_height = 1
         self.is_stuck = False
@@ -258,6 +280,9 @@ class ChainNode:
 
     async def prove_deposit(self, height: int, payer: bytes) -> bytes:
         return self.executor.prove_deposit(height, payer)
+
+    def get_evidence(self) -> tuple[Evidence, ...]:
+        return self.evidence
 
     def get_development_accounts(self) -> tuple[DevelopmentAccount, ...] | None:
         if not self._is_devnet:

@@ -13,14 +13,14 @@ from sequencer.crypto.hashing import Tag, hash_tagged
 from sequencer.crypto.merkle import compute_root
 from sequencer.crypto.signatures import verify_ed25519
 from sequencer.errors import VerificationError
-from sequencer.light import verify_receipt, verify_state_proof
+from sequencer.light import verify_evidence, verify_receipt, verify_state_proof
 from sequencer.rpc.forms import make_rollup_namer, transaction_to_json
 from sequencer.rpc.json_values import to_hex
 from sequencer.state.claim import StateProof
 from sequencer.types.bundle import AtLeast
 from sequencer.types.leaves import encode_namespace_row
 from sequencer.types.outcome import OutcomeLeaf, Status
-from tests.integration.rpc.chain import ALICE, BOB, ChainNode, make_genesis, make_transfer
+from tests.integration.rpc.chain import ALICE, BOB, ChainNode, make_evidence, make_genesis, make_transfer
 from tests.integration.rpc.conftest import Served
 
 GOLD = f"balance/gold/{ALICE.public_key.hex()}"
@@ -248,6 +248,28 @@ async def test_network_methods_tell_the_genesis(served: Served) -> None:
     assert to_hex(hash_tagged(Tag.GENESIS, bytes.fromhex(fetched["genesis"][2:]))) == to_hex(genesis.chain_id)
     assert accounts[0]["address"] == to_hex(ALICE.public_key)
     assert await get(served, "seq_getEvidence") == []
+
+
+async def test_evidence_is_given_in_pages_with_the_bytes_that_prove_it(served: Served) -> None:
+    """`index` is where a piece stands for ever; the next page starts above the last one."""
+    genesis = served.node.genesis
+    served.node.evidence = tuple(make_evidence(genesis, view) for view in (3, 5, 7))
+    pages = [await get(served, "seq_getEvidence", **{"from": start, "limit": 2}) for start in (0, 2, 3)]
+    told = [[(one["index"], one["rule"], one["validator"], one["view"]) for one in page] for page in pages]
+    assert told == [[(0, "X1", "val1", 3), (1, "X1", "val1", 5)], [(2, "X1", "val1", 7)], []]
+    view = verify_evidence(bytes.fromhex(pages[0][0]["bytes"][2:]), genesis, verify_ed25519)
+    assert (to_hex(view.evidence_id), view.number) == (pages[0][0]["id"], 3)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "path"), [({"from": -1}, "$.from"), ({"limit": 0}, "$.limit"), ({"limit": 101}, "$.limit")]
+)
+async def test_page_of_evidence_that_cannot_be_is_refused(
+    served: Served, parameters: dict[str, int], path: str
+) -> None:
+    """The wrong parameter is named."""
+    error: Any = await served.error("seq_getEvidence", parameters)
+    assert (error["code"], error["data"]["path"]) == (-32602, path)
 
 
 @pytest.mark.parametrize("method", ["seq_checkBundle", "seq_subscribe"])

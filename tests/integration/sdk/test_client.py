@@ -18,7 +18,15 @@ from sequencer.sdk.errors import AnswerError, NotFinalError, RejectedError, Unre
 from sequencer.types.bundle import AtLeast
 from sequencer.types.item import SignedBundle
 from sequencer.types.outcome import Status
-from tests.integration.rpc.chain import ALICE, BOB, ChainNode, make_genesis, make_transfer, sign_commitment
+from tests.integration.rpc.chain import (
+    ALICE,
+    BOB,
+    ChainNode,
+    make_evidence,
+    make_genesis,
+    make_transfer,
+    sign_commitment,
+)
 from tests.integration.rpc.conftest import Served, serve
 
 DEAD_URL = "http://127.0.0.1:1"
@@ -210,3 +218,19 @@ async def test_follower_tells_that_blocks_are_pruned(served: Served) -> None:
     async with Client(served.url, served.node.genesis) as client:
         with pytest.raises(AnswerError):
             await collect(client, 1, 1)
+
+
+async def test_client_gets_evidence_verified(served: Served) -> None:
+    """Who is accused is what the bytes prove."""
+    served.node.evidence = tuple(make_evidence(served.node.genesis, view) for view in (3, 5))
+    async with Client(served.url, served.node.genesis) as client:
+        assert [(view.name, view.number) for view in await client.get_evidence(1)] == [("val1", 5)]
+
+
+async def test_client_refuses_evidence_that_proves_nothing(served: Served) -> None:
+    """A node cannot make its client believe that an honest validator is faulty."""
+    foreign = make_evidence(make_genesis(name="other"), 3)
+    served.node.evidence = (foreign,)
+    async with Client(served.url, served.node.genesis) as client:
+        with pytest.raises(VerificationError, match="first signature"):
+            await client.get_evidence()

@@ -14,6 +14,7 @@ from sequencer.types.batch import Batch
 from sequencer.types.block import FinalizedBlock
 from sequencer.types.effects import Effect, LoadBatches, LoadSnapshot, LoadSnapshotChunk, SaveSnapshot, Send
 from sequencer.types.events import BatchesLoaded, BlocksLoaded, Event, SnapshotChunkLoaded, SnapshotLoaded
+from sequencer.types.evidence import Evidence
 from sequencer.types.executed import ExecutedBlock
 from sequencer.types.item import make_rules
 from sequencer.types.messages import GetBlocks, Message
@@ -133,6 +134,9 @@ class Notebook:
 
     def on_certified(self, height: int) -> None:
         self.lines.append(f"certified {height}")
+
+    def on_evidence(self, evidence: Evidence) -> None:
+        self.lines.append(f"evidence {evidence.kind.rule}")
 
     def on_alarm(self, reason: str) -> None:
         self.lines.append(f"alarm {reason}")

@@ -16,6 +16,7 @@ from sequencer.types.batch import Batch
 from sequencer.types.block import BlockHeader, FinalizedBlock
 from sequencer.types.bundle import Bundle, Leg, Operation
 from sequencer.types.commitment import CommitmentCertificate
+from sequencer.types.evidence import Evidence
 from sequencer.types.genesis import Genesis
 from sequencer.types.item import SignedBundle, check_items
 from sequencer.types.messages import Message
@@ -47,6 +48,7 @@ class Disk:
     batches: dict[Digest, Batch] = field(default_factory=dict)
     blocks: list[FinalizedBlock] = field(default_factory=list)
     commitment: CommitmentCertificate | None = None
+    evidence: list[Evidence] = field(default_factory=list)
 
     def write(self, effect: out.Effect) -> None:
         match effect:
@@ -60,6 +62,8 @@ class Disk:
                 self.blocks.append(block)
             case out.StoreCommitmentCertificate(certificate):
                 self.commitment = certificate
+            case out.StoreEvidence(evidence):
+                self.evidence.append(evidence)
 
     def find_batches(self, effect: out.LoadBatches) -> tuple[Batch, ...]:
         found: list[Batch] = []
@@ -87,6 +91,7 @@ class Disk:
             None,
             tuple(header for header in self.headers if header.view > mark),
             tuple(certificate for certificate in self.certificates if certificate.view > mark),
+            tuple(self.evidence),
         )
         return replace(recovery, **changes)  # type: ignore[arg-type] # any field
 

@@ -18,10 +18,13 @@ from sequencer.types.effects import (
     PersistBlock,
     PersistVote,
     StoreCommitmentCertificate,
+    StoreEvidence,
     StoreExecution,
 )
+from sequencer.types.evidence import Evidence, Statement, find_contradiction
 from sequencer.types.outcome import ItemResult, Status
 from sequencer.types.records import RecordKind
+from sequencer.types.signing import SignatureKind
 from tests.unit.store.chain import (
     Chain,
     make_batch,
@@ -405,3 +408,40 @@ def test_load_blocks_reaches_to_the_newest_certificate_of_its_range(tmp_path: Pa
 
     assert (loaded.request, [block.header.height for block in loaded.blocks]) == (9, [2, 3])
     assert loaded.commitment == make_commitment_certificate(2)
+
+
+def make_evidence(view: int) -> Evidence:
+    """Return evidence that is well formed; its signatures are nobody's."""
+    digests = (make_digest(1), make_digest(2))
+    one, other = (Statement(SignatureKind.NOTARIZE, 0, 1, view, digest, bytes(64)) for digest in digests)
+    found = find_contradiction(one, other)
+    assert found is not None
+    return found
+
+
+def test_evidence_is_there_after_a_restart_in_its_order(tmp_path: Path) -> None:
+    """What was performed is found again, also by a store that was opened in between."""
+    home = make_home(tmp_path)
+    for view in (5, 3):
+        store = open_store(home)
+        store.load()
+        store.perform([StoreEvidence(make_evidence(view))])
+        store.close()
+    assert open_store(home).load().evidence == (make_evidence(5), make_evidence(3))
+
+
+@pytest.mark.parametrize("lost", [1, 30, 200])
+def test_torn_evidence_is_cut_off_and_the_log_goes_on(tmp_path: Path, lost: int) -> None:
+    """Evidence is soft: the last piece goes, the others stay, and the next one is written behind them."""
+    home = make_home(tmp_path)
+    store = open_store(home)
+    store.perform([StoreEvidence(make_evidence(1)), StoreEvidence(make_evidence(2))])
+    store.close()
+    path = home / "evidence.log"
+    path.write_bytes(path.read_bytes()[:-lost])
+    store = open_store(home)
+    assert store.load().evidence == (make_evidence(1),)
+    assert store.get_statistics().counters["evidence_truncated"] == 1
+    store.perform([StoreEvidence(make_evidence(3))])
+    store.close()
+    assert open_store(home).load().evidence == (make_evidence(1), make_evidence(3))
