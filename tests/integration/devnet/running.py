@@ -37,7 +37,8 @@ class Devnet:
             text=True,
         )
         self.ready = self.wait_for_event("ready")
-        self.nodes = [psutil.Process(validator["pid"]) for validator in self.ready["validators"]]
+        entries = (*self.ready["validators"], *self.ready["full_nodes"])
+        self.nodes = [psutil.Process(entry["pid"]) for entry in entries]
 
     def wait_for_event(self, name: str) -> dict[str, Any]:
         """Read lines until one has this event."""

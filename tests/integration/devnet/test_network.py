@@ -17,7 +17,7 @@ from tests.integration.devnet.running import Devnet, start_devnet
 @pytest.fixture(scope="module")
 def devnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
     """One network for all tests of this file; it must end clean too."""
-    with start_devnet(tmp_path_factory.mktemp("devnet"), "--seed", "7") as running:
+    with start_devnet(tmp_path_factory.mktemp("devnet"), "--seed", "7", "--full-nodes", "1") as running:
         yield running
         assert running.stop(signal.SIGINT) == 0
         assert running.wait_for_orphans() == []
@@ -37,6 +37,7 @@ def test_ready_file_has_the_frozen_fields(devnet: Devnet) -> None:
         "accounts",
     ]
     assert list(ready["validators"][0]) == ["name", "peer_ids", "p2p", "rpc", "pid", "home"]
+    assert list(ready["full_nodes"][0]) == ["name", "peer_ids", "p2p", "rpc", "pid", "home"]
     assert [(rollup["name"], rollup["machine"]) for rollup in ready["rollups"]] == [
         ("alpha", "transfer"),
         ("beta", "amm"),
@@ -46,14 +47,15 @@ def test_ready_file_has_the_frozen_fields(devnet: Devnet) -> None:
 
 
 def test_every_node_is_a_process_that_owns_its_sockets(devnet: Devnet) -> None:
-    """Four processes listen on four ports each, below the range that the system hands out."""
-    for node, validator in zip(devnet.nodes, devnet.ready["validators"], strict=True):
+    """Validators listen on four ports each, a full node on two, below the range that the system hands out."""
+    entries = (*devnet.ready["validators"], *devnet.ready["full_nodes"])
+    for node, entry in zip(devnet.nodes, entries, strict=True):
         listening = {c.laddr.port for c in node.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
-        told = {int(address.rpartition("/")[2]) for address in validator["p2p"].values()}
-        told.add(int(validator["rpc"].rpartition(":")[2]))
+        told = {int(address.rpartition("/")[2]) for address in entry["p2p"].values()}
+        told.add(int(entry["rpc"].rpartition(":")[2]))
         assert listening == told
         assert max(listening) < 32_768
-    assert len({node.pid for node in devnet.nodes}) == 4
+    assert len({node.pid for node in devnet.nodes}) == 5
 
 
 def test_example_swap_keeps_all_or_nothing(devnet: Devnet) -> None:
@@ -67,6 +69,14 @@ def test_load_over_all_ends_is_clean(devnet: Devnet) -> None:
     assert (result["sent"], result["final"], result["unknown"], result["bundles_partial"]) == (90, 90, 0, 0)
 
 
+def test_full_node_carries_what_its_clients_send(devnet: Devnet) -> None:
+    """A transaction handed to it alone becomes final, and it proves so."""
+    url = devnet.ready["full_nodes"][0]["rpc"]
+    assert devnet.ask("status", "--rpc", url)["role"] == "full"
+    words = ("--from", "bob", "--to", "dave", "--amount", "3", "--rpc", url)
+    assert devnet.ask("tx", "send", *words)["status"] == "committed"
+
+
 def test_receipt_of_a_transfer_verifies_against_the_genesis_file(devnet: Devnet, tmp_path: Path) -> None:
     """What the network decided convinces a stranger who has only the genesis."""
     sent = devnet.ask("tx", "send", "--from", "carol", "--to", "dave", "--amount", "3")
@@ -76,7 +86,7 @@ def test_receipt_of_a_transfer_verifies_against_the_genesis_file(devnet: Devnet,
 
 def test_nodes_agree_on_the_commitment_of_a_height(devnet: Devnet) -> None:
     """Each node computed it by itself."""
-    urls = [validator["rpc"] for validator in devnet.ready["validators"]]
+    urls = [entry["rpc"] for entry in (*devnet.ready["validators"], *devnet.ready["full_nodes"])]
     height = min(devnet.call(url, "seq_status")["height"] for url in urls)
     blocks = [devnet.call(url, "seq_getBlock", height=height) for url in urls]
     assert len({block["commitment"]["digest"] for block in blocks}) == 1
