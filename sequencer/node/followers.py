@@ -66,6 +66,8 @@ class Followers:
         self._network = network
         self._store = store
         self._height: Height = 0
+        self.lowest_asked: dict[str, Height] = {}
+        """Lowest height whose block each connected follower asked for, by peer id."""
         self._waiting: OrderedDict[tuple[str, object], _Waiting] = OrderedDict()
         self._changed = trio.lowlevel.ParkingLot()
         self._limiter = trio.CapacityLimiter(1)
@@ -76,6 +78,9 @@ class Followers:
 
     def receive(self, peer_id: str, message: Message) -> None:
         """Queue the request of a follower; never blocks. A newer one of the same kind replaces the older."""
+        if isinstance(message, Sync):
+            lowest = self.lowest_asked.get(peer_id, message.from_height)
+            self.lowest_asked[peer_id] = min(lowest, message.from_height)
         if not isinstance(message, Sync | GetBatches):
             self.refuse(peer_id)
             return
@@ -95,6 +100,7 @@ class Followers:
         """A follower is gone; nobody waits for its answers."""
         for key in [key for key in self._waiting if key[0] == peer_id]:
             del self._waiting[key]
+        self.lowest_asked.pop(peer_id, None)
 
     def _is_full(self, peer_id: str) -> bool:
         own = sum(key[0] == peer_id for key in self._waiting)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from p2p.network import Network
 from sequencer.node.driver import Driver
+from sequencer.node.followers import Followers
 from sequencer.replica.replica import Replica
 from sequencer.rpc.queries import Metric
 from sequencer.store.node_store import NodeStore
@@ -20,17 +21,24 @@ class MetricsCollector:
         driver: Driver,
         store: NodeStore,
         network: Network,
+        followers: Followers,
         counters: Sequence[Mapping[str, int]],
     ) -> None:
         self._replica = replica
         self._driver = driver
         self._store = store
         self._network = network
+        self._followers = followers
         self._counters = counters
 
     def collect(self) -> tuple[Metric, ...]:
         """Return all samples, those of one name together."""
-        return (*self._collect_progress(), *self._collect_store(), *self._collect_events())
+        return (
+            *self._collect_progress(),
+            *self._collect_store(),
+            *self._collect_followers(),
+            *self._collect_events(),
+        )
 
     def _collect_progress(self) -> Iterator[Metric]:
         statistics = self._replica.get_statistics()
@@ -56,12 +64,18 @@ class MetricsCollector:
         yield Metric("sequencer_inbox_waits_total", "counter", "Times a source waited.", self._driver.inbox.waits)
         yield Metric("sequencer_outbox_waits_total", "counter", "Times the disk held the core up.", outbox.waits)
 
+    def _collect_followers(self) -> Iterator[Metric]:
+        help_text = "Lowest height whose block a connected follower asked for, by peer id."
+        for peer_id, height in sorted(self._followers.lowest_asked.items()):
+            yield Metric("sequencer_follower_lowest_height_asked", "gauge", help_text, height, {"peer": peer_id})
+
     def _collect_events(self) -> Iterator[Metric]:
         sources: tuple[Mapping[str, int], ...] = (
             self._replica.get_statistics().counters,
             self._network.get_statistics().counters,
             self._store.get_statistics().counters,
             self._driver.counters,
+            self._followers.counters,
             *self._counters,
         )
         for counters in sources:

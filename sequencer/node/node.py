@@ -150,7 +150,7 @@ async def _run_parts(
     )
     reports = Reports(border, gossip, event_log, replica.executor.commitment)
     driver = Driver(replica, store, reports, SystemClock(), genesis.item_rules, verify_ed25519)
-    metrics = MetricsCollector(replica, driver, store, network, (border.counters, gossip.counters, followers.counters))
+    metrics = MetricsCollector(replica, driver, store, network, followers, (border.counters, gossip.counters))
     queries = NodeQueries(
         settings.name,
         genesis,

@@ -169,7 +169,7 @@ def status_to_json(status: NodeStatus, genesis: Genesis) -> dict[str, object]:
         "halt_reason": status.halt_reason,
         "view": status.view,
         "height": status.height,
-        "commitment": to_hex(status.commitment),
+        "commitment": to_hex(status.commitment) if status.height else None,
         "oldest_height": status.oldest_height,
         "certified_height": status.certified_height,
         "peers": len(status.connected),

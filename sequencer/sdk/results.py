@@ -77,7 +77,8 @@ class StatusAnswer:
     chain_id: Digest
     role: str
     height: Height
-    commitment: Digest
+    commitment: Digest | None
+    """None while nothing is final there."""
     oldest_height: Height
     certified_height: Height
     view: int
@@ -92,7 +93,7 @@ class StatusAnswer:
             read.digest("chain_id"),
             read.read("role", read_text),
             read.number("height"),
-            read.digest("commitment"),
+            read.optional("commitment", lambda text, path: read_hex(text, path, 32, 32)),
             read.number("oldest_height"),
             read.number("certified_height"),
             read.number("view"),

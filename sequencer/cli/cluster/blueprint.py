@@ -32,6 +32,8 @@ MACHINE_DEFAULT = "transfer"
 """Machine of a rollup whose name says nothing else."""
 SEEDED_TIME_MS = 1_767_225_600_000
 """Genesis time of a seeded network: 2026-01-01, 00:00 UTC."""
+SNAPSHOTS_PER_RETAIN = 2
+"""Snapshots in the heights that `--retain` keeps: blocks go only when a snapshot stands above them."""
 HOST_ROLES = ("votes", "data", "open")
 DEVNET_PARAMETERS = Parameters(
     view_timeout_base_ms=200,
@@ -170,6 +172,7 @@ def _make_rollups(text: str, accounts: Sequence[DevelopmentAccount]) -> tuple[Ro
 def _make_parameters(retain_heights: int | None) -> Parameters:
     if retain_heights is None:
         return DEVNET_PARAMETERS
-    parameters = replace(DEVNET_PARAMETERS, retain_heights=retain_heights)
+    interval = min(DEVNET_PARAMETERS.snapshot_interval_heights, max(1, retain_heights // SNAPSHOTS_PER_RETAIN))
+    parameters = replace(DEVNET_PARAMETERS, retain_heights=retain_heights, snapshot_interval_heights=interval)
     parameters.verify()
     return parameters
