@@ -11,17 +11,30 @@ from collections import Counter
 
 from sequencer.errors import PeerError
 from sequencer.types.messages import Batches, BlockHeaders, GetBatches, GetBlocks, Hello, Message, Sync, SyncBlocks
+from sequencer.types.snapshot_messages import GetSnapshot, GetSnapshotChunk, SnapshotChunk, SnapshotOffer
 
 ANSWER_BYTES_PER_SECOND = 16 << 20
 """Answers that one peer may draw from this node in the long run."""
 ANSWER_BURST_BYTES = 32 << 20
 """The same at once, after a quiet time."""
-REQUEST_COST_BYTES: dict[type, int] = {GetBlocks: 128 << 10, GetBatches: 64 << 10, Sync: 2 << 20}
+REQUEST_COST_BYTES: dict[type, int] = {
+    GetBlocks: 128 << 10,
+    GetBatches: 64 << 10,
+    Sync: 2 << 20,
+    GetSnapshot: 2 << 20,
+    GetSnapshotChunk: 64 << 10,
+}
 """What a request costs beside its answer, in bytes: 32 blocks are read from the disk one by one."""
 OPEN_REQUESTS_MAX = 256
 """Requests of one kind to one peer for which an answer is still taken."""
 
-_ANSWERS: dict[type, type] = {GetBlocks: BlockHeaders, GetBatches: Batches, Sync: SyncBlocks}
+_ANSWERS: dict[type, type] = {
+    GetBlocks: BlockHeaders,
+    GetBatches: Batches,
+    Sync: SyncBlocks,
+    GetSnapshot: SnapshotOffer,
+    GetSnapshotChunk: SnapshotChunk,
+}
 
 
 class Conversation:
@@ -39,7 +52,7 @@ class Conversation:
         answer = _ANSWERS.get(type(message))
         if answer is not None:
             self._open[answer] = min(self._open[answer] + 1, OPEN_REQUESTS_MAX)
-        elif isinstance(message, BlockHeaders | Batches | SyncBlocks):
+        elif type(message) in _ANSWERS.values():
             self._level -= size
 
     def may_say(self, kind: type | None, now: float) -> bool:

@@ -1,4 +1,4 @@
-"""Serve followers, who are strangers: finalized blocks and their batches, at most so much, and after everything else.
+"""Serve followers, who are strangers: blocks, batches and snapshots, at most so much, and after everything else.
 
 Promises: a request for a block that does not exist yet waits for it, up to 1.5 s; at most 8 requests per
 follower wait and 256 in all, a further one is dropped and counted, and the follower asks again. All followers
@@ -10,17 +10,18 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol, TypeAlias
 
 import trio
 
 from p2p.network import Network
 from sequencer.replica.block_server import make_answer, make_batches_answer
+from sequencer.replica.snapshot_server import make_chunk, make_offer
 from sequencer.store.interface import Store
-from sequencer.types.effects import LoadBatches
+from sequencer.types.effects import LoadBatches, LoadSnapshot, LoadSnapshotChunk
 from sequencer.types.messages import Batches, GetBatches, Message, Sync, SyncBlocks, encode_message
 from sequencer.types.primitives import Height
+from sequencer.types.snapshot_messages import GetSnapshot, GetSnapshotChunk, SnapshotChunk, SnapshotOffer
 
 REQUESTS_MAX = 256
 """Requests of all followers that may wait."""
@@ -33,9 +34,11 @@ ANSWER_BYTES_PER_SECOND = 4 << 20
 ANSWER_SECONDS_MIN = 0.005
 """Pause after any answer, an empty one too."""
 
-Request: TypeAlias = Sync | GetBatches
-REQUESTS = (Sync, GetBatches)
-"""Types that a follower may send."""
+Request: TypeAlias = Sync | GetBatches | GetSnapshot | GetSnapshotChunk
+REQUESTS: dict[type, str] = {Sync: "blocks", GetBatches: "batches", GetSnapshot: "offers", GetSnapshotChunk: "chunks"}
+"""Types that a follower may send, and what counters call them."""
+Key: TypeAlias = tuple[str, type, int]
+"""Whose request, of which type, and for GET_BATCHES of which lane: one of each may wait."""
 
 
 class Progress(Protocol):
@@ -68,7 +71,7 @@ class Followers:
         self._height: Height = 0
         self.lowest_asked: dict[str, Height] = {}
         """Lowest height whose block each connected follower asked for, by peer id."""
-        self._waiting: OrderedDict[tuple[str, object], _Waiting] = OrderedDict()
+        self._waiting: OrderedDict[Key, _Waiting] = OrderedDict()
         self._changed = trio.lowlevel.ParkingLot()
         self._limiter = trio.CapacityLimiter(1)
 
@@ -78,13 +81,13 @@ class Followers:
 
     def receive(self, peer_id: str, message: Message) -> None:
         """Queue the request of a follower; never blocks. A newer one of the same kind replaces the older."""
+        if not isinstance(message, Sync | GetBatches | GetSnapshot | GetSnapshotChunk):
+            self.refuse(peer_id)
+            return
         if isinstance(message, Sync):
             lowest = self.lowest_asked.get(peer_id, message.from_height)
             self.lowest_asked[peer_id] = min(lowest, message.from_height)
-        if not isinstance(message, Sync | GetBatches):
-            self.refuse(peer_id)
-            return
-        key = (peer_id, message.lane if isinstance(message, GetBatches) else Sync)
+        key = (peer_id, type(message), message.lane if isinstance(message, GetBatches) else 0)
         if key not in self._waiting and self._is_full(peer_id):
             self.counters["follower_requests_dropped"] += 1
             return
@@ -112,12 +115,12 @@ class Followers:
             nursery.start_soon(self._watch, progress)
             while True:
                 key, waiting = await self._take_ready()
-                payload = await self._answer(key[0], waiting)
+                payload = await self._answer(waiting)
                 if payload is None:
                     self._put_back(key, waiting)
                     continue
                 self._network.send(key[0], "open", payload)
-                self.counters["follower_requests_answered"] += 1
+                self.counters[f"follower_{REQUESTS[key[1]]}_answered"] += 1
                 await trio.sleep(max(ANSWER_SECONDS_MIN, len(payload) / ANSWER_BYTES_PER_SECOND))
 
     async def _watch(self, progress: Progress) -> None:
@@ -128,7 +131,7 @@ class Followers:
             self._changed.unpark_all()
             seen = await progress.wait_for_news(seen)
 
-    async def _take_ready(self) -> tuple[tuple[str, object], _Waiting]:
+    async def _take_ready(self) -> tuple[Key, _Waiting]:
         while True:
             now = trio.current_time()
             for key, waiting in self._waiting.items():
@@ -139,32 +142,36 @@ class Followers:
                 await self._changed.park()
 
     def _is_ready(self, waiting: _Waiting, now: float) -> bool:
-        if isinstance(waiting.request, GetBatches) or now >= waiting.until:
+        if not isinstance(waiting.request, Sync) or now >= waiting.until:
             return True
         return self._height >= waiting.request.from_height and self._height > waiting.seen_height
 
-    async def _answer(self, peer_id: str, waiting: _Waiting) -> bytes | None:
+    async def _answer(self, waiting: _Waiting) -> bytes | None:
         """Return the answer; None if there is none yet and time is left."""
-        if isinstance(waiting.request, GetBatches):
-            self.counters["follower_batches_asked"] += 1
-            return encode_message(await self._load_batches(waiting.request))
-        waiting.seen_height = self._height
-        answer = await self._load_blocks(waiting.request)
-        if not answer.blocks and trio.current_time() < waiting.until:
-            return None
-        self.counters["follower_blocks_sent"] += len(answer.blocks)
+        seen_height = self._height
+        answer = await trio.to_thread.run_sync(self._load, waiting.request, limiter=self._limiter)
+        if isinstance(answer, SyncBlocks) and isinstance(waiting.request, Sync):
+            is_pruned = waiting.request.from_height < answer.oldest
+            if not answer.blocks and not is_pruned and trio.current_time() < waiting.until:
+                waiting.seen_height = seen_height
+                return None
+            self.counters["follower_blocks_sent"] += len(answer.blocks)
         return encode_message(answer)
 
-    async def _load_blocks(self, request: Sync) -> SyncBlocks:
-        load = partial(self._store.load_blocks, 0, request.from_height, request.count)
-        return make_answer(await trio.to_thread.run_sync(load, limiter=self._limiter))
+    def _load(self, request: Request) -> SyncBlocks | Batches | SnapshotOffer | SnapshotChunk:
+        """Read the answer from the store, in a worker thread."""
+        store = self._store
+        match request:
+            case Sync(from_height, count):
+                return make_answer(store.load_blocks(0, from_height, count))
+            case GetBatches(lane, tip_digest, low, high):
+                return make_batches_answer(lane, store.load_batches(LoadBatches(0, lane, tip_digest, low, high)))
+            case GetSnapshot(above):
+                return make_offer(store.load_snapshot(LoadSnapshot(0, above)))
+            case GetSnapshotChunk(height, index):
+                return make_chunk(store.load_snapshot_chunk(LoadSnapshotChunk(0, height, index)))
 
-    async def _load_batches(self, request: GetBatches) -> Batches:
-        effect = LoadBatches(0, request.lane, request.tip_digest, request.low, request.high)
-        loaded = await trio.to_thread.run_sync(self._store.load_batches, effect, limiter=self._limiter)
-        return make_batches_answer(request.lane, loaded)
-
-    def _put_back(self, key: tuple[str, object], waiting: _Waiting) -> None:
+    def _put_back(self, key: Key, waiting: _Waiting) -> None:
         """Let the request wait on, unless the follower has sent a newer one."""
         if key not in self._waiting:
             self._waiting[key] = waiting

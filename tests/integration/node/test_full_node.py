@@ -85,7 +85,7 @@ async def test_block_too_large_for_an_answer_reaches_a_full_node(
 
     await cluster.wait_for_height(receipt.height, FULL)
     assert await cluster.get_gold(FULL, "bob") == 1_000_007
-    assert await sum_metrics(cluster, "follower_batches_asked") >= 1
+    assert await sum_metrics(cluster, "follower_batches_answered") >= 1
     assert await sum_metrics(cluster, "follower_messages_bad") == 0
     nursery.cancel_scope.cancel()
 

@@ -58,6 +58,7 @@ class GatedStore:
         self.failure: Exception | None = None
         self.blocks: tuple[FinalizedBlock, ...] = ()
         self.batches: tuple[Batch, ...] = ()
+        self.oldest: Height = 0
         self.snapshot = b""
 
     def load(self) -> Recovery:
@@ -74,7 +75,7 @@ class GatedStore:
         assert self.gate.wait(10)
 
     def load_blocks(self, request: int, from_height: Height, count: int) -> BlocksLoaded:
-        return BlocksLoaded(request, self.blocks, None)
+        return BlocksLoaded(request, self.blocks, None, self.oldest, self.oldest)
 
     def load_batches(self, effect: LoadBatches) -> BatchesLoaded:
         return BatchesLoaded(effect.request, self.batches)

@@ -22,6 +22,7 @@ from sequencer.types.messages import (
     SyncBlocks,
     decode_message,
 )
+from sequencer.types.snapshot_messages import GetSnapshot, GetSnapshotChunk, SnapshotChunk, SnapshotOffer
 from tests.unit.node.scripted import GatedStore, Progress, wait_until
 from tests.unit.store.chain import Chain
 
@@ -86,6 +87,33 @@ async def test_request_without_an_answer_ends_empty(nursery: trio.Nursery, monke
     served.followers.receive("stranger", Sync(1, 5))
     await wait_until(lambda: served.line.sent)
     assert served.line.sent == [("stranger", SyncBlocks((), None))]
+    nursery.cancel_scope.cancel()
+
+
+async def test_request_for_a_block_that_is_pruned_is_answered_at_once(nursery: trio.Nursery) -> None:
+    """The follower hears from where on there are blocks, and looks for a snapshot. # R2"""
+    served = Served(nursery, 900)
+    served.store.oldest = 700
+    served.followers.receive("stranger", Sync(1, 5))
+    with trio.fail_after(serving.HOLD_SECONDS / 2):
+        await wait_until(lambda: served.line.sent)
+    assert served.line.sent == [("stranger", SyncBlocks((), None, 700, 700))]
+    assert served.followers.lowest_asked == {"stranger": 1}
+    nursery.cancel_scope.cancel()
+
+
+async def test_snapshots_are_offered_and_served_in_chunks(nursery: trio.Nursery) -> None:
+    """As they stand on the disk: who fetches them checks them. # R2"""
+    served = Served(nursery, 900)
+    served.store.snapshot = b"chunk 3"
+    served.followers.receive("stranger", GetSnapshot(5))
+    served.followers.receive("stranger", GetSnapshotChunk(800, 3))
+    await wait_until(lambda: len(served.line.sent) == 2)
+    assert served.line.sent == [
+        ("stranger", SnapshotOffer(1, 0, None)),
+        ("stranger", SnapshotChunk(800, 3, b"chunk 3")),
+    ]
+    assert served.followers.counters == {"follower_offers_answered": 1, "follower_chunks_answered": 1}
     nursery.cancel_scope.cancel()
 
 
