@@ -14,11 +14,17 @@ class Availability(Protocol):
     def is_available(self, lane: ValidatorIndex, tip: Tip, floor: Tip) -> bool:
         """Tell whether the chain (floor, tip] is held, or weak power of others has it. # V6"""
 
-    def get_proposable_cut(self, parent: Cut, advance_max: int, own_lane: ValidatorIndex | None) -> Cut:
-        """Return the highest cut above `parent` that a leader may propose.
+    def get_supported_cut(self, parent: Cut, limits: Sequence[int]) -> Cut:
+        """Return the highest supported cut that adds at most `limits[i]` batches of lane i to `parent`. # L5"""
 
-        Only supported tips count, and of `own_lane` every batch held. # P2
+    def get_proposable_cut(self, parent: Cut, limits: Sequence[int], is_calm: bool, now_ms: int) -> Cut:
+        """Return the highest cut above `parent`, within `limits`, that this validator proposes as leader.
+
+        Beside supported tips: the own lane's, and while `is_calm` those held of lanes in good standing. # P2 L8
         """
 
     def fetch(self, lane: ValidatorIndex, tip: Tip, floor: Tip, sources: Sequence[ValidatorIndex], now_ms: int) -> None:
         """Ask `sources` for the batches (floor, tip] that a valid proposal names. # L6"""
+
+    def note_late(self, lane: ValidatorIndex) -> None:
+        """The lane's tip delayed the own vote by more than T_LATE. # L8"""

@@ -38,6 +38,10 @@ class ViewRecord:
     own: dict[RecordKind, Digest] = field(default_factory=dict)
     """What this validator has logged in this view. # V1 V11 V12"""
     certificates: dict[VoteKind, Certificate] = field(default_factory=dict)
+    missing_since_ms: int | None = None
+    """Since when the vote waits for batches. # V6 L8"""
+    late_lanes: set[ValidatorIndex] = field(default_factory=set)
+    """Lanes that were noted as late in this view. # L8"""
     _ballots: dict[tuple[VoteKind, Digest], dict[ValidatorIndex, _Ballot]] = field(default_factory=dict)
 
     def get_certificate(self, kind: VoteKind) -> Certificate | None:

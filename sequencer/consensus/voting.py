@@ -15,6 +15,9 @@ from sequencer.types.primitives import Instant
 from sequencer.types.records import RecordKind
 from sequencer.types.vote import VoteKind
 
+LATE_DIVISOR = 2
+"""T_LATE is `view_timeout_base_ms` divided by this: who delays a vote longer loses its standing. # L8"""
+
 
 class Voting:
     """What this validator says to the proposal of the current view, or to its absence."""
@@ -41,6 +44,7 @@ class Voting:
         else:
             state.clock.retest_ms = verdict.retest_ms
             self._fetch_batches(header, verdict, now)
+            self._note_late(record, verdict, now)
 
     def _check_proposal(self, header: BlockHeader, now: Instant) -> rules.Verdict:
         """Apply V3-V9 in order; the first that does not accept decides."""
@@ -63,6 +67,22 @@ class Voting:
         for lane, floor in verdict.missing_batches:
             sources = state.exclude_self(dict.fromkeys((lane, leader)))
             state.availability.fetch(lane, header.cut[lane], floor, sources, now.mono_ms)
+
+    def _note_late(self, record: ViewRecord, verdict: rules.Wait, now: Instant) -> None:
+        """Hold it against a lane that its batches delay the vote by T_LATE. # L8"""
+        state = self._state
+        if not verdict.missing_batches:
+            return
+        if record.missing_since_ms is None:
+            record.missing_since_ms = now.mono_ms
+        late_ms = record.missing_since_ms + state.parameters.view_timeout_base_ms // LATE_DIVISOR
+        if now.mono_ms < late_ms:
+            state.clock.retest_ms = late_ms
+            return
+        for lane, _ in verdict.missing_batches:
+            if lane not in record.late_lanes:
+                record.late_lanes.add(lane)
+                state.availability.note_late(lane)
 
     def give_up(self, record: ViewRecord, now: Instant) -> None:
         """Nullify the current view, or repeat the vote that forbids it. # V11"""

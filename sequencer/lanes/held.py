@@ -45,6 +45,8 @@ class HeldLanes:
         """Something was kept, heard or finalized, so more may be available."""
         self.watch = ForkWatch(len(cut))
         """Headers that owners signed. # X5"""
+        self.late: dict[ValidatorIndex, None] = {}
+        """Lanes that delayed the own vote, to be said in the next HAVE. # L8"""
         self.counters = LaneCounters()
 
     def __getitem__(self, index: ValidatorIndex) -> Lane:
@@ -61,10 +63,10 @@ class HeldLanes:
         self.arrived.append(batch)
         self.is_changed = True
 
-    def extend(self, index: ValidatorIndex) -> None:
+    def extend(self, index: ValidatorIndex, now_ms: int) -> None:
         """Vouch for what has become complete. # L4"""
         self._take_early(self.lanes[index])
-        if self.lanes[index].extend():
+        if self.lanes[index].extend(now_ms):
             self.dirty[index] = None
             self.is_changed = True
 
@@ -79,6 +81,11 @@ class HeldLanes:
             if self.lanes[index].restore(stored[index]):
                 self.dirty[index] = None
         return stored
+
+    @property
+    def has_news(self) -> bool:
+        """Tell whether the next HAVE has something to say."""
+        return bool(self.dirty or self.late)
 
     def get_floors(self) -> tuple[Position, ...]:
         """Return the finalized position of every lane."""

@@ -33,6 +33,7 @@ class Lane:
         self.version = 0
         """Counts changes of chain and floor: what was computed from them holds until the next one."""
         self._top = floor
+        self._added_ms: dict[Position, int] = {}
         self.early: OrderedDict[Digest, Batch] = OrderedDict()
         self._batches: OrderedDict[Digest, Batch] = OrderedDict()
         self._retained: OrderedDict[Digest, Batch] = OrderedDict()
@@ -79,16 +80,24 @@ class Lane:
         self._evict_forks()
         return added
 
-    def extend(self) -> list[Batch]:
+    def extend(self, now_ms: int = 0) -> list[Batch]:
         """Put held batches that continue the chain on it; return them in order. # L4"""
         added = []
         following = self._find_next()
         while following is not None:
             self.chain[following.header.position] = following.digest
+            self._added_ms[following.header.position] = now_ms
             self._note_change()
             added.append(following)
             following = self._find_next()
         return added
+
+    def get_aged_position(self, latest_ms: int) -> Position:
+        """Return the highest position of the chain that stands on it since `latest_ms` or longer. # P2"""
+        position = self._top.position
+        while position > self.floor.position and self._added_ms[position] > latest_ms:
+            position -= 1
+        return position
 
     def get_chain(self, tip: Tip, floor: Position) -> list[Batch] | None:
         """Return the batches (floor, tip] by position, following parent digests; None if one is missing. # O2"""
@@ -123,6 +132,7 @@ class Lane:
         if tip.position <= self.floor.position:
             return
         self.chain = {position: digest for position, digest in self.chain.items() if position > tip.position}
+        self._added_ms = {position: at_ms for position, at_ms in self._added_ms.items() if position > tip.position}
         self.floor = tip
         self._note_change()
         for digest in [digest for digest, batch in self.early.items() if batch.header.position <= tip.position]:

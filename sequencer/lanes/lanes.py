@@ -6,6 +6,7 @@ digests for one position of a lane; every table is bounded.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 
 from sequencer.crypto.signatures import Signer, Verifier
@@ -14,6 +15,8 @@ from sequencer.lanes.batch_fetch import BatchFetch
 from sequencer.lanes.held import HeldLanes, LaneCounters
 from sequencer.lanes.own_lane import OwnLane
 from sequencer.lanes.receiving import Receiving
+from sequencer.lanes.standing import Standing
+from sequencer.lanes.tips import Tips
 from sequencer.types.batch import Batch
 from sequencer.types.committee import Committee
 from sequencer.types.effects import Broadcast, Effect, PersistVote, Send
@@ -22,6 +25,9 @@ from sequencer.types.messages import Batches, GetBatches, Have, HaveEntry
 from sequencer.types.parameters import Parameters
 from sequencer.types.primitives import Cut, Digest, Instant, Position, Tip, ValidatorIndex, get_earliest
 from sequencer.types.records import RecordKind, VoteRecord
+
+AGES_MAX = 1_024
+"""Batches whose coming of age wakes a leader; of more than that the oldest are looked at on any other event."""
 
 
 class Lanes:
@@ -37,12 +43,17 @@ class Lanes:
         verifier: Verifier,
         cut: Cut,
         own_top: Tip | None,
+        is_optimistic: bool = True,
     ) -> None:
         self._parameters = parameters
         self._own_index = own_index
         self._held = HeldLanes(committee, cut)
         self._fetch = BatchFetch(parameters.fetch_retry_ms)
-        self._receiving = Receiving(chain_id, committee, parameters, verifier, self._held, self._fetch)
+        self._standing = Standing(committee)
+        self._tips = Tips(self._held, self._standing, parameters, own_index, is_optimistic)
+        self._receiving = Receiving(chain_id, committee, parameters, verifier, self._held, self._standing, self._fetch)
+        self._ages_ms: deque[int] = deque(maxlen=AGES_MAX)
+        """When the pushed batches come of age for leaders, ascending. # P2"""
         self._created: list[Digest] = []
         self._have_sent_ms: int | None = None
         self.own: OwnLane | None = None
@@ -90,36 +101,25 @@ class Lanes:
 
     def is_available(self, lane: ValidatorIndex, tip: Tip, floor: Tip) -> bool:
         """Tell whether (floor, tip] is held, or weak power of others said HAVE. # V6"""
-        held = self._held[lane]
-        if held.is_on_chain(tip.position, tip.digest) or held.get_chain(tip, floor.position) is not None:
-            return True
-        return self._held.holdings[lane].is_weakly_held(held, tip.position, tip.digest)
+        return self._tips.is_available(lane, tip, floor)
 
-    def get_proposable_cut(self, parent: Cut, advance_max: int, own_lane: ValidatorIndex | None) -> Cut:
-        """Return per lane the highest supported tip above the parent's, and of `own_lane` the highest held. # P2"""
-        return tuple(
-            self._choose_tip(index, before, advance_max, index == own_lane) for index, before in enumerate(parent)
-        )
+    def get_supported_cut(self, parent: Cut, limits: Sequence[int]) -> Cut:
+        """Return per lane the highest supported tip within `limits` above the parent's. # L5"""
+        return self._tips.get_supported_cut(parent, limits)
+
+    def get_proposable_cut(self, parent: Cut, limits: Sequence[int], is_calm: bool, now_ms: int) -> Cut:
+        """Return per lane the highest tip that a leader proposes. # P2"""
+        return self._tips.get_proposable_cut(parent, limits, is_calm, now_ms)
 
     def fetch(self, lane: ValidatorIndex, tip: Tip, floor: Tip, sources: Sequence[ValidatorIndex], now_ms: int) -> None:
         """Fetch (floor, tip] from `sources`, after the time in which a push would arrive anyway. # L6"""
         if self._held[lane].find_missing(tip, floor.position) is not None:
             self._fetch.want(lane, tip, floor.position, sources, now_ms + self._parameters.have_interval_ms)
 
-    def _choose_tip(self, index: ValidatorIndex, before: Tip, advance_max: int, is_own: bool) -> Tip:
-        lane = self._held[index]
-        highest = lane.top.position
-        if highest <= before.position:
-            return before
-        if not is_own:
-            highest = self._held.holdings[index].get_supported_position(lane, self._own_index)
-        position = min(highest, before.position + advance_max)
-        # After a restart the parent may lie below the floor: more was executed than the newest F known shows. # R1
-        if position <= max(before.position, lane.floor.position):
-            return before
-        if lane.get_chain(Tip(position, lane.chain[position]), before.position) is None:
-            return before
-        return Tip(position, lane.chain[position])
+    def note_late(self, lane: ValidatorIndex) -> None:
+        """The lane's tip delayed the own vote by more than T_LATE: remember it, and tell the others. # L8"""
+        self._standing.on_late(lane)
+        self._held.late[lane] = None
 
     # --- delivery -----------------------------------------------------------------------
 
@@ -133,9 +133,10 @@ class Lanes:
         """Fetch what a finalized block needs; its voters have it. # L6 O1"""
         self._fetch.want(lane, tip, floor, sources, now_ms, is_delivery=True)
 
-    def on_finalized(self, cut: Cut) -> bool:
+    def on_finalized(self, cut: Cut, now: Instant) -> bool:
         """A finalized block moved the lanes' floors; tell whether the own lane moved. # L3"""
         is_own_moved = False
+        self._standing.on_block()
         for index, tip in enumerate(cut):
             lane = self._held[index]
             if tip.position > lane.floor.position:
@@ -143,7 +144,7 @@ class Lanes:
                 lane.advance_floor(tip)
                 self._held.holdings[index].forget(tip.position)
                 self._held.is_changed = True
-                self._held.extend(index)
+                self._held.extend(index, now.mono_ms)
                 self._held.dirty[index] = None  # an owner whose window was full waits to hear it # L2b
         return is_own_moved
 
@@ -168,6 +169,10 @@ class Lanes:
         """Sign no more batches, for ever; the lanes of the others go on. # C2"""
         self.own = None
 
+    def freeze(self, lane: ValidatorIndex) -> None:
+        """The lane's owner signed two batches for one position: lead no further into it. # X5 L8"""
+        self._standing.freeze(lane)
+
     def add_item(self, item_id: Digest, item: bytes, now: Instant) -> bool:
         """Let an item wait for the next own batch; False if there is no own lane or no room."""
         if self.own is None or not self.own.has_room:
@@ -175,9 +180,11 @@ class Lanes:
         self.own.add(item_id, item, now.mono_ms)
         return True
 
-    def on_batch(self, peer: ValidatorIndex, batch: Batch) -> None:
+    def on_batch(self, peer: ValidatorIndex, batch: Batch, now: Instant) -> None:
         """A lane's owner pushed a batch. # L3"""
-        self._receiving.on_batch(peer, batch)
+        self._receiving.on_batch(peer, batch, now)
+        if self._parameters.tip_age_ms:
+            self._ages_ms.append(now.mono_ms + self._parameters.tip_age_ms)
 
     def on_batches(self, reply: Batches, now: Instant) -> None:
         """Fetched batches came. # L6"""
@@ -194,6 +201,8 @@ class Lanes:
     def on_have(self, peer: ValidatorIndex, have: Have, now: Instant) -> None:
         """A peer said what it holds. # L4 L2b"""
         self._verify_have(have)
+        for late in have.late:
+            self._standing.on_complaint(peer, late)
         own_held = None
         for entry in have.entries:
             if entry.position > self._held[entry.lane].floor.position:
@@ -225,38 +234,43 @@ class Lanes:
         self._flush(now)
         self._push(now)
         self._held.effects.extend(self._fetch.poll(self._find_missing, now.mono_ms))
-        if self._held.dirty and now.mono_ms >= self._compute_have_time():
+        while self._ages_ms and now.mono_ms >= self._ages_ms[0]:
+            self._ages_ms.popleft()
+            self._held.is_changed = True
+        if self._held.has_news and now.mono_ms >= self._compute_have_time():
             self.flush_have(now)
 
     def flush_have(self, now: Instant) -> None:
         """Say HAVE for every lane that changed since the last time; called too when a vote leaves. # L4"""
-        if not self._held.dirty or self._own_index is None:
+        if not self._held.has_news or self._own_index is None:
             return
         entries = tuple(self._make_entry(index) for index in self._held.dirty if self._held[index].chain)
-        self._held.dirty = {}
+        late = tuple(sorted(self._held.late))
+        self._held.dirty, self._held.late = {}, {}
         self._have_sent_ms = now.mono_ms
-        self._held.effects.append(Broadcast(Have(entries, self._held.get_floors())))
+        self._held.effects.append(Broadcast(Have(entries, self._held.get_floors(), late)))
 
     def make_snapshot(self) -> Have:
         """Return the HAVE of all undelivered tips, for a HELLO. # F5"""
         entries = tuple(self._make_entry(index) for index, lane in enumerate(self._held.lanes) if lane.chain)
-        return Have(entries if self._own_index is not None else (), self._held.get_floors())
+        return Have(entries if self._own_index is not None else (), self._held.get_floors(), ())
 
     def get_timer(self) -> int | None:
         """Return when `on_timer` must be called."""
-        have_ms = self._compute_have_time() if self._held.dirty and self._own_index is not None else None
+        have_ms = self._compute_have_time() if self._held.has_news and self._own_index is not None else None
         flush_ms = repush_ms = None
         if self.own is not None and self._own_index is not None:
             flush_ms = self.own.get_flush_time(self._held[self._own_index].floor.position)
             repush_ms = self.own.get_repush_time()
-        return get_earliest(self._fetch.get_timer(), have_ms, flush_ms, repush_ms)
+        age_ms = self._ages_ms[0] if self._ages_ms else None
+        return get_earliest(self._fetch.get_timer(), have_ms, flush_ms, repush_ms, age_ms)
 
     # --- inside -------------------------------------------------------------------------
 
     def _verify_have(self, have: Have) -> None:
         if len(have.delivered) != len(self._held):
             raise PeerError(f"HAVE names {len(have.delivered)} lanes of {len(self._held)}")
-        if any(entry.lane >= len(self._held) for entry in have.entries):
+        if any(lane >= len(self._held) for lane in (*(entry.lane for entry in have.entries), *have.late)):
             raise PeerError("HAVE names a lane that does not exist")
 
     def _log(self, batch: Batch) -> None:
@@ -273,7 +287,7 @@ class Lanes:
             batch, item_ids = self.own.build(now.mono_ms)
             self._held.keep(batch)
             self._log(batch)
-            self._held.extend(self._own_index)
+            self._held.extend(self._own_index, now.mono_ms)
             self._created.extend(item_ids)
             flush_ms = self.own.get_flush_time(floor)
 

@@ -9,6 +9,7 @@ from sequencer.errors import PeerError
 from sequencer.lanes.batch_fetch import BatchFetch
 from sequencer.lanes.held import HeldLanes
 from sequencer.lanes.lane import REORDER_MAX
+from sequencer.lanes.standing import Standing
 from sequencer.types.batch import Batch
 from sequencer.types.committee import Committee
 from sequencer.types.effects import Send
@@ -27,6 +28,7 @@ class Receiving:
         parameters: Parameters,
         verifier: Verifier,
         held: HeldLanes,
+        standing: Standing,
         fetch: BatchFetch,
     ) -> None:
         self._chain_id = chain_id
@@ -34,9 +36,10 @@ class Receiving:
         self._parameters = parameters
         self._verifier = verifier
         self._held = held
+        self._standing = standing
         self._fetch = fetch
 
-    def on_batch(self, peer: ValidatorIndex, batch: Batch) -> None:
+    def on_batch(self, peer: ValidatorIndex, batch: Batch, now: Instant) -> None:
         """A lane's owner pushed a batch. # L3"""
         header, counters = batch.header, self._held.counters
         if header.epoch != self._committee.epoch or header.lane != peer:
@@ -50,10 +53,11 @@ class Receiving:
             return
         self._verify_batch(batch)
         if lane.get_conflict(batch) is not None:
+            self._standing.freeze(peer)  # X5
             counters.batches_refused += 1
         elif lane.may_extend(batch):
             self._held.keep(batch)
-            self._held.extend(peer)
+            self._held.extend(peer, now.mono_ms)
         elif len(lane.early) < REORDER_MAX:
             lane.early[batch.digest] = batch
         else:
@@ -79,7 +83,7 @@ class Receiving:
                 self._held.keep(batch)
                 touched[batch.header.lane] = None
         for index in touched:
-            self._held.extend(index)
+            self._held.extend(index, now.mono_ms)
             self._fetch.wake(index, now.mono_ms)
 
     def on_get_batches(self, peer: ValidatorIndex, request: GetBatches) -> bool:

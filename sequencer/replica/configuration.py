@@ -24,3 +24,5 @@ class ReplicaConfig:
     """False: build no batches; what clients submit travels by gossip."""
     is_gossip_enabled: bool = True
     """False: neither publish nor take in gossip."""
+    is_optimistic: bool = True
+    """False: as leader propose supported tips only. # P2"""

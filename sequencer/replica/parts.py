@@ -56,6 +56,7 @@ class Parts:
             config.verifier,
             head.cut,
             self.recovered.own_top,
+            config.is_optimistic,
         )
         self.own_votes = OwnVotes(
             genesis.chain_id, genesis.committee.epoch, signer, recovery.votes, recovery.certificates

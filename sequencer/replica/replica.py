@@ -149,7 +149,7 @@ class Replica:
             case Have():
                 self._lanes.on_have(peer, message, now)
             case Batch():
-                self._lanes.on_batch(peer, message)
+                self._lanes.on_batch(peer, message, now)
             case Proposal():
                 self._consensus.on_proposal(peer, message, now)
             case CommitmentVote():

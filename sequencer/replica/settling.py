@@ -78,7 +78,7 @@ class Settling:
     def _take_finalized(self, now: Instant) -> bool:
         finalized = self._parts.consensus.take_finalized()
         for entry in finalized:
-            if self._parts.lanes.on_finalized(entry.header.cut):
+            if self._parts.lanes.on_finalized(entry.header.cut, now):
                 self._parts.mempool.on_lane_moved(now)
             self._parts.delivery.add(entry.header, entry.finalization)
         return bool(finalized)

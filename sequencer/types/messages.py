@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol, TypeAlias, cast
 
 from sequencer.codec import U16_MAX, Fields, decode, encode
@@ -22,7 +23,7 @@ from sequencer.types.primitives import Digest, Epoch, Height, Position, Validato
 from sequencer.types.snapshot_messages import GetSnapshot, GetSnapshotChunk, SnapshotChunk, SnapshotOffer
 from sequencer.types.vote import Certificate, Proposal, Vote
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 MESSAGE_BYTES_MAX = 4 << 20
 """Largest encoded message on the data channel."""
 VOTES_MESSAGE_BYTES_MAX = 1 << 20
@@ -75,10 +76,12 @@ class Have:
 
     entries: tuple[HaveEntry, ...]
     delivered: tuple[Position, ...]
+    late: tuple[ValidatorIndex, ...] = ()
+    """Lanes, ascending, whose batches delayed the sender's vote since its last HAVE. # L8"""
 
     def to_value(self) -> tuple[object, ...]:
         """Return the array."""
-        return (tuple(entry.to_value() for entry in self.entries), self.delivered)
+        return (tuple(entry.to_value() for entry in self.entries), self.delivered, self.late)
 
     @classmethod
     def from_value(cls, value: object, path: str) -> Have:
@@ -87,13 +90,20 @@ class Have:
         have = cls(
             read.array("entries", COMMITTEE_SIZE_MAX, HaveEntry.from_value),
             read.array("delivered", COMMITTEE_SIZE_MAX, _read_position),
+            read.array("late", COMMITTEE_SIZE_MAX, _read_lane),
         )
         read.finish()
+        if any(lane <= before for before, lane in pairwise(have.late)):
+            raise DecodeError(f"{path}.late", "must ascend")
         return have
 
 
 def _read_position(value: object, path: str) -> Position:
     return Fields((value,), path).uint("position")
+
+
+def _read_lane(value: object, path: str) -> ValidatorIndex:
+    return Fields((value,), path).uint("lane", U16_MAX)
 
 
 @dataclass(frozen=True, slots=True)

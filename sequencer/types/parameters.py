@@ -41,6 +41,8 @@ class Parameters:
     """W_SLACK: receivers accept this much more."""
     lane_advance_max: int = 4
     """W_ADV: batches that one block may add per lane."""
+    tip_age_ms: int = 0
+    """T_AGE: an unsupported tip is proposed at the earliest this long after its leader got it; 0..60,000."""
     clock_drift_ms_max: int = 500
     """T_DRIFT: how far a proposal's time may lie ahead of the voter's wall clock."""
     justification_certificates_max: int = 32
@@ -83,7 +85,14 @@ class Parameters:
 
     def verify(self, path: str = "parameters") -> None:
         """Refuse values with which the protocol cannot run; raises `DecodeError` naming the field."""
-        may_be_zero = {"pace_ms", "rank_delay_ms", "fee_base", "fee_per_rollup_height", "fee_per_operation"}
+        may_be_zero = {
+            "pace_ms",
+            "tip_age_ms",
+            "rank_delay_ms",
+            "fee_base",
+            "fee_per_rollup_height",
+            "fee_per_operation",
+        }
         for field in fields(self):
             if getattr(self, field.name) == 0 and field.name not in may_be_zero:
                 raise DecodeError(f"{path}.{field.name}", "must be at least 1")

@@ -82,3 +82,13 @@ def test_O1_leader_with_a_frozen_cut_proposes_no_data() -> None:
     node.core.on_timer(at(PARAMETERS.idle_ms))
     (proposal,) = find_broadcast(node.take(), Proposal)
     assert proposal.header.cut == ROOT.cut
+
+
+@pytest.mark.parametrize(("view", "is_calm"), [(3, True), (4, False)])
+def test_P2_leader_is_careful_while_views_fail(view: int, is_calm: bool) -> None:
+    """Up to three views above the finalized one it may propose what is not supported."""
+    node = Node(leader_of(view))
+    for failed in range(1, view):
+        node.core.on_certificate(certify(Z, failed), at(1))
+    node.core.recheck(at(2))
+    assert node.shelf.asked[-1] == ((PARAMETERS.lane_advance_max,) * 4, is_calm)

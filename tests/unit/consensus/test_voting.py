@@ -182,3 +182,15 @@ def test_R1_nothing_new_is_signed_below_the_highest_logged_view() -> None:
     node.core.on_proposal(leader_of(1), propose(FIRST), at(1))
     node.core.on_certificate(certify(N, 1, FIRST.digest), at(2))
     assert find_logged(node.take()) == []
+
+
+def test_L8_lane_that_delays_the_vote_by_T_LATE_is_noted_once() -> None:
+    """Not before half of T_BASE, and not again in the same view; the timer sees to it."""
+    node = make_follower(1)
+    node.shelf.is_full = False
+    node.core.on_proposal(leader_of(1), propose(make_header(1, cut=(TIP, *ROOT.cut[1:]))), at(1))
+    due_ms = 1 + PARAMETERS.view_timeout_base_ms // 2
+    assert (node.core.get_timer(), node.shelf.late) == (due_ms, [])
+    for now_ms in (due_ms - 1, due_ms, due_ms + 1):
+        node.core.on_timer(at(now_ms))
+    assert node.shelf.late == [0]

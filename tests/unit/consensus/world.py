@@ -102,14 +102,25 @@ class Shelf:
         self.is_full = True
         self.offer: Cut | None = None
         self.fetched: list[tuple[ValidatorIndex, tuple[ValidatorIndex, ...]]] = []
+        self.asked: list[tuple[tuple[int, ...], bool]] = []
+        self.late: list[ValidatorIndex] = []
 
     def is_available(self, lane: ValidatorIndex, tip: Tip, floor: Tip) -> bool:
         """Tell what the test says."""
         return self.is_full
 
-    def get_proposable_cut(self, parent: Cut, advance_max: int, own_lane: ValidatorIndex | None) -> Cut:
+    def get_supported_cut(self, parent: Cut, limits: Sequence[int]) -> Cut:
         """Return what the test offers."""
         return parent if self.offer is None else self.offer
+
+    def get_proposable_cut(self, parent: Cut, limits: Sequence[int], is_calm: bool, now_ms: int) -> Cut:
+        """Return what the test offers, and remember how it was asked for."""
+        self.asked.append((tuple(limits), is_calm))
+        return parent if self.offer is None else self.offer
+
+    def note_late(self, lane: ValidatorIndex) -> None:
+        """Remember who was late."""
+        self.late.append(lane)
 
     def fetch(self, lane: ValidatorIndex, tip: Tip, floor: Tip, sources: Sequence[ValidatorIndex], now_ms: int) -> None:
         """Remember who was asked."""

@@ -32,7 +32,7 @@ def get_own(holder: Holder, position: int) -> Batch:
 
 
 def find_own(holder: Holder, position: int) -> bytes:
-    cut = holder.lanes.get_proposable_cut(GROUP.root.cut, position, 0)
+    cut = holder.lanes.get_proposable_cut(GROUP.root.cut, (position,) * 4, is_calm=True, now_ms=holder.now_ms)
     return cut[0].digest
 
 

@@ -10,7 +10,7 @@ from tests.unit.core_world import name_digest, tip
 from tests.unit.lanes.world import GROUP, ROOT_CUT, Holder, entry
 
 CHAIN = GROUP.chain(1, 12)
-ADVANCE_MAX = 4
+LIMITS = (4, 4, 4, 4)
 
 
 def hold(count: int) -> Holder:
@@ -21,10 +21,9 @@ def hold(count: int) -> Holder:
     return holder
 
 
-def propose(holder: Holder, own_lane: int | None = None, before: Tip = ROOT_CUT[1]) -> Tip:
-    """Return what a leader would propose for lane 1 above `before`."""
-    cut = (ROOT_CUT[0], before, *ROOT_CUT[2:])
-    return holder.lanes.get_proposable_cut(cut, ADVANCE_MAX, own_lane)[1]
+def propose(holder: Holder, before: Tip = ROOT_CUT[1]) -> Tip:
+    """Return the supported tip of lane 1 above `before`."""
+    return holder.lanes.get_supported_cut((ROOT_CUT[0], before, *ROOT_CUT[2:]), LIMITS)[1]
 
 
 def test_L5_tip_held_by_strong_power_is_proposed() -> None:
@@ -70,13 +69,6 @@ def test_L5_have_for_another_fork_supports_nothing_here() -> None:
 def test_P2_lane_advances_at_most_so_far() -> None:
     """A leader that holds more proposes the batch W_ADV above the parent."""
     assert propose(hold(9).have(1, entry(CHAIN[8])).have(2, entry(CHAIN[8]))) == tip(CHAIN[3])
-
-
-def test_P2_own_lane_needs_no_support() -> None:
-    """A leader may propose whatever it holds of its own lane."""
-    holder = Holder().build(2)
-    cut = holder.lanes.get_proposable_cut(ROOT_CUT, ADVANCE_MAX, 0)
-    assert (cut[0].position, holder.lanes.get_proposable_cut(ROOT_CUT, ADVANCE_MAX, None)[0].position) == (2, 0)
 
 
 def test_P2_parent_ahead_of_what_is_held_stays() -> None:

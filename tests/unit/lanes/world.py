@@ -33,9 +33,12 @@ class Holder:
         own_top: Tip | None = None,
         parameters: Parameters = PARAMETERS,
         group: Group = GROUP,
+        is_optimistic: bool = True,
     ) -> None:
         signer = make_signer(index) if index is not None and is_owner else None
-        self.lanes = Lanes(group.chain_id, group.committee, parameters, index, signer, VERIFY, cut, own_top)
+        self.lanes = Lanes(
+            group.chain_id, group.committee, parameters, index, signer, VERIFY, cut, own_top, is_optimistic
+        )
         self.now_ms = 0
         self.effects: list[Effect] = []
         self._items = 0
@@ -47,11 +50,15 @@ class Holder:
         return self
 
     def push(self, batch: Batch, peer: int | None = None) -> Holder:
-        self.lanes.on_batch(batch.header.lane if peer is None else peer, batch)
+        self.lanes.on_batch(batch.header.lane if peer is None else peer, batch, at(self.now_ms))
         return self.take()
 
     def have(self, peer: int, *entries: HaveEntry, delivered: tuple[Position, ...] = NO_FLOORS) -> Holder:
         self.lanes.on_have(peer, Have(entries, delivered), at(self.now_ms))
+        return self.take()
+
+    def hear(self, peer: int, have: Have) -> Holder:
+        self.lanes.on_have(peer, have, at(self.now_ms))
         return self.take()
 
     def hello(self, peer: int, *entries: HaveEntry, delivered: tuple[Position, ...] = NO_FLOORS) -> Holder:
@@ -68,7 +75,7 @@ class Holder:
         return self.time(self.now_ms + HAVE_MS)
 
     def finalize(self, lane: int, tip: Tip) -> Holder:
-        self.lanes.on_finalized((*ROOT_CUT[:lane], tip, *ROOT_CUT[lane + 1 :]))
+        self.lanes.on_finalized((*ROOT_CUT[:lane], tip, *ROOT_CUT[lane + 1 :]), at(self.now_ms))
         return self.take()
 
     def time(self, now_ms: int) -> Holder:

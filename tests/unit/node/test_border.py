@@ -112,7 +112,7 @@ async def test_what_a_peer_says_is_recorded_with_its_signature(
     pair = Pair(genesis, tmp_path)
     await pair.start(nursery)
     vote = Vote(VoteKind.FINALIZE, 0, 7, b"d" * 32, b"s" * 64)
-    hello = Hello(1, bytes(32), 0, 8, 0, 0, bytes(32), (), (vote,), Have((), ()))
+    hello = Hello(2, bytes(32), 0, 8, 0, 0, bytes(32), (), (vote,), Have((), ()))
     for message in (MESSAGE, vote, hello):
         pair.other.send("val0", "votes", encode_message(message))
     await wait_until(lambda: pair.border.counters["votes_received"] == 3)
@@ -155,7 +155,7 @@ async def test_second_hello_bans_its_sender(nursery: trio.Nursery, genesis: Gene
     """HELLO is the dearest message, with 64 certificates and 64 votes: one per connection."""
     pair = Pair(genesis, tmp_path)
     await pair.start(nursery)
-    hello = encode_message(Hello(1, bytes(32), 0, 8, 0, 0, bytes(32), (), (), Have((), ())))
+    hello = encode_message(Hello(2, bytes(32), 0, 8, 0, 0, bytes(32), (), (), Have((), ())))
     pair.other.send("val0", "votes", hello)
     pair.other.send("val0", "votes", hello)
     await wait_until(lambda: "second HELLO" in pair.log.read_text())

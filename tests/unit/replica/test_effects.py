@@ -176,7 +176,7 @@ def make_wrong_messages() -> list[tuple[str, Message]]:
     header = GROUP.child(GROUP.root, view=GROUP.find_view(1))
     forged = replace(GROUP.certify(VoteKind.NULLIFY, 90), signatures=(NOBODY,) * 3)
     have = Have((), (0,) * 4)
-    hello = Hello(1, GROUP.chain_id, 0, 1, 0, 0, GROUP.root.digest, (), (), have)
+    hello = Hello(2, GROUP.chain_id, 0, 1, 0, 0, GROUP.root.digest, (), (), have)
     return [
         ("vote of another epoch", replace(GROUP.vote(1, VoteKind.NULLIFY, 1), epoch=1)),
         ("nullify with a forged entry", replace(GROUP.vote(1, VoteKind.NULLIFY, 91), entry=forged)),
@@ -188,9 +188,10 @@ def make_wrong_messages() -> list[tuple[str, Message]]:
         ("batch of another lane", GROUP.batch(2, 1)),
         ("batch without signature", replace(GROUP.batch(1, 1), signature=NOBODY)),
         ("have of an unknown lane", Have((HaveEntry(9, 1, name_digest("x")),), (0,) * 4)),
+        ("late lane that does not exist", Have((), (0,) * 4, (9,))),
         ("have of another committee", Have((), (0,) * 5)),
         ("hello of another chain", replace(hello, chain_id=name_digest("other"))),
-        ("hello of another version", replace(hello, version=2)),
+        ("hello of another version", replace(hello, version=1)),
         ("hello with a forged certificate", replace(hello, certificates=(forged,))),
         ("commitment vote of another epoch", replace(GROUP.commitment_vote(1, 5, name_digest("c")), epoch=1)),
         ("weak commitment certificate", GROUP.commitment_certificate(5, name_digest("c"), (0, 1))),

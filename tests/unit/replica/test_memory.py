@@ -96,7 +96,7 @@ def make_flood(number: int) -> list[Message]:
         Batches(1, (GROUP.batch(1, 1, noise, (noise,)),)),
         BlockHeaders((header,)),
         SyncBlocks((), None),
-        Hello(1, GROUP.chain_id, 0, far, 2**60, 0, noise, (), (), have),
+        Hello(2, GROUP.chain_id, 0, far, 2**60, 0, noise, (), (), have),
     ]
 
 
