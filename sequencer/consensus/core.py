@@ -167,8 +167,8 @@ class Consensus:
         self._leading.keep_proposal(proposal, now)
         self._settle(now)
 
-    def on_vote(self, peer: ValidatorIndex, vote: Vote, now: Instant) -> None:
-        """A validator voted; its channel says who it is. # G4 C1 F3 F4"""
+    def on_vote(self, peer: ValidatorIndex, vote: Vote, now: Instant) -> bool:
+        """A validator voted; its channel says who it is. Tell whether anything follows from it. # G4 C1 F3 F4"""
         self._verify_epoch(vote.epoch)
         # Who finalizes a view holds its notarization, so it has moved on. # V12 C3
         self._state.forwarding.note_view(peer, vote.view + (vote.kind is VoteKind.FINALIZE))
@@ -177,12 +177,14 @@ class Consensus:
             self._view_change.accept(vote.entry, now)
         if vote.view < self.view and (vote.kind is VoteKind.NULLIFY or vote.is_resend):
             self._answer_stale(peer, vote.view, now)
+            is_news = True
         if self.finalized_view < vote.view <= self.view + FUTURE_VIEWS_MAX:
             is_news |= self._view_change.count(peer, vote, now)
         elif vote.view == self.finalized_view and vote.view in self._state.records:
             notice_vote(self._state, self._state.records[vote.view], peer, vote)  # X3
         if is_news:
             self._settle(now)
+        return is_news or bool(self._state.suspicions)
 
     def on_certificate(self, certificate: Certificate, now: Instant) -> None:
         """A peer or the catch-up handed in a certificate; raises `PeerError` if it is wrong. # C2"""

@@ -34,8 +34,8 @@ class ViewChange:
         notice_vote(self._state, record, peer, vote)
         if record.get_certificate(vote.kind) is not None or not record.add_vote(peer, vote, is_verified=False):
             return False
-        is_certified = self._try_certify(record, vote.kind, vote.digest, now)
-        return is_certified or vote.kind is VoteKind.NULLIFY  # the leader's own is followed # V11
+        is_decided = self._try_certify(record, vote.kind, vote.digest, now)
+        return is_decided or vote.kind is VoteKind.NULLIFY  # the leader's own is followed # V11
 
     def cast(
         self, record: ViewRecord, kind: VoteKind, digest: Digest, now: Instant, header: BlockHeader | None = None
@@ -67,7 +67,7 @@ class ViewChange:
         certificate, wrong = record.assemble(kind, digest, state.chain_id, state.committee, state.verifier)
         state.effects.extend(BanPeer(signer, f"wrong signature on a vote of view {record.view}") for signer in wrong)
         if certificate is None:
-            return False
+            return bool(wrong)
         if kind is VoteKind.NULLIFY:
             state.effects.append(Broadcast(certificate))  # F6
         self.apply(certificate, now)

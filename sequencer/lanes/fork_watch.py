@@ -56,6 +56,11 @@ class ForkWatch:
         first = self._signed[statement.signer].get(statement.number) if statement.signer < len(self._signed) else None
         return [] if first is None else [first]
 
+    @property
+    def has_suspicions(self) -> bool:
+        """Tell whether something was noticed that nobody has taken."""
+        return bool(self._suspicions)
+
     def take_suspicions(self) -> list[Contradiction | FalseBatch | Statement]:
         """Return what was noticed, once."""
         suspicions, self._suspicions = self._suspicions, []

@@ -198,8 +198,8 @@ class Lanes:
         """A peer lacks batches: answer it; False if none is held. # L6"""
         return self._receiving.on_get_batches(peer, request)
 
-    def on_have(self, peer: ValidatorIndex, have: Have, now: Instant) -> None:
-        """A peer said what it holds. # L4 L2b"""
+    def on_have(self, peer: ValidatorIndex, have: Have, now: Instant) -> bool:
+        """A peer said what it holds; tell whether anything follows from it. # L4 L2b"""
         self._verify_have(have)
         for late in have.late:
             self._standing.on_complaint(peer, late)
@@ -214,6 +214,7 @@ class Lanes:
         if self.own is not None and self._own_index is not None:
             self.own.on_have(peer, have.delivered[self._own_index], own_held, now.mono_ms)
         self._push(now)
+        return self._held.is_changed or bool(self._held.effects) or self._held.watch.has_suspicions
 
     def on_hello(self, peer: ValidatorIndex, have: Have, now: Instant) -> None:
         """A connection to a peer is new: push what it lacks, note what it holds. # F5 L2b"""

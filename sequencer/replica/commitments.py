@@ -115,18 +115,18 @@ class Commitments:
         if executed.is_scheduled and height > self.certified_height:
             self._vote(height, digest)
 
-    def on_vote(self, peer: ValidatorIndex, vote: CommitmentVote) -> None:
-        """A validator signed a commitment; its channel says who it is. # G4"""
+    def on_vote(self, peer: ValidatorIndex, vote: CommitmentVote) -> bool:
+        """A validator signed a commitment; its channel says who it is. Tell whether anything follows from it. # G4"""
         if vote.epoch != self._committee.epoch:
             raise PeerError(f"commitment vote is of epoch {vote.epoch}, not {self._committee.epoch}")
         if not self.certified_height <= vote.height <= self._executed + HEIGHTS_AHEAD_MAX:
-            return
+            return False
         known = self._votes[peer].get(vote.height) or (self._own.get(vote.height),)
         if vote.height == self.certified_height or known[0] not in (None, vote.digest):
             self._notice(Statement(_KIND, vote.epoch, peer, vote.height, vote.digest, vote.signature))
-        if vote.height == self.certified_height:
-            return
-        self._count(peer, vote.height, vote.digest, vote.signature)
+        if vote.height > self.certified_height:
+            self._count(peer, vote.height, vote.digest, vote.signature)
+        return bool(self._effects or self._suspicions)
 
     def on_certificate(self, certificate: CommitmentCertificate) -> None:
         """A peer handed in a certificate; raises `PeerError` if it is wrong."""

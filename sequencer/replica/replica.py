@@ -61,6 +61,7 @@ class Replica:
         self._server = parts.server
         self._settling = Settling(parts)
         self._is_started = False
+        self._timer_ms: int | None = None
         self._submissions_refused = 0
         self._bans = 0
 
@@ -75,7 +76,7 @@ class Replica:
         self._lanes.restore(self._parts.restored_batches)
         self._commitments.start()
         self._consensus.start(now)
-        self._settling.settle(effects, now)
+        self._settle(effects, now)
         return tuple(effects)
 
     def handle(self, event: events.Event, now: Instant) -> tuple[out.Effect, ...]:
@@ -83,19 +84,26 @@ class Replica:
         if not self._is_started:
             raise LocalError("the replica was not started")
         effects: list[out.Effect] = []
+        is_moved = True
         try:
-            self._dispatch(event, effects, now)
+            is_moved = self._dispatch(event, effects, now)
         except PeerError as error:
             if not isinstance(event, events.MessageReceived):
                 raise
             self._bans += 1
             effects.append(out.BanPeer(event.peer, str(error)))
-        self._settling.settle(effects, now)
+        if is_moved or (self._timer_ms is not None and now.mono_ms >= self._timer_ms):
+            self._settle(effects, now)
         return tuple(effects)
 
     def get_timer(self) -> int | None:
         """Return the monotonic millisecond at which `TimerFired` is due."""
-        return get_earliest(
+        return self._timer_ms
+
+    def _settle(self, effects: list[out.Effect], now: Instant) -> None:
+        """Bring all parts to rest, and note when the passing of time alone moves one of them."""
+        self._settling.settle(effects, now)
+        self._timer_ms = get_earliest(
             self._consensus.get_timer(),
             self._lanes.get_timer(),
             self._mempool.get_timer(),
@@ -118,10 +126,11 @@ class Replica:
 
     # --- events -------------------------------------------------------------------------
 
-    def _dispatch(self, event: events.Event, effects: list[out.Effect], now: Instant) -> None:
+    def _dispatch(self, event: events.Event, effects: list[out.Effect], now: Instant) -> bool:
+        """Hand an event to the part that it concerns; tell whether anything may follow from it."""
         match event:
             case events.MessageReceived(peer, message):
-                self._on_message(peer, message, effects, now)
+                return self._on_message(peer, message, effects, now)
             case events.TimerFired():
                 self._on_timer(now)
             case events.Continued():
@@ -140,20 +149,21 @@ class Replica:
                 self._on_peer_connected(peer, effects)
             case events.PeerDisconnected(peer):
                 self._on_peer_disconnected(peer)
+        return True
 
-    def _on_message(self, peer: ValidatorIndex, message: Message, effects: list[out.Effect], now: Instant) -> None:
-        """Hand a message to the part that it concerns."""
+    def _on_message(self, peer: ValidatorIndex, message: Message, effects: list[out.Effect], now: Instant) -> bool:
+        """Hand a message to the part that it concerns; of the frequent kinds few change anything."""
         match message:
             case Vote():
-                self._consensus.on_vote(peer, message, now)
+                return self._consensus.on_vote(peer, message, now)
             case Have():
-                self._lanes.on_have(peer, message, now)
+                return self._lanes.on_have(peer, message, now)
             case Batch():
                 self._lanes.on_batch(peer, message, now)
             case Proposal():
                 self._consensus.on_proposal(peer, message, now)
             case CommitmentVote():
-                self._commitments.on_vote(peer, message)
+                return self._commitments.on_vote(peer, message)
             case Certificate():
                 self._consensus.on_certificate(message, now)
             case GetBatches():
@@ -178,6 +188,7 @@ class Replica:
             case Statement():
                 rivals = self._parts.find_rivals(message)
                 effects.extend(self._parts.evidence.on_statement(peer, message, rivals))
+        return True
 
     def _on_timer(self, now: Instant) -> None:
         self._mempool.on_timer(now)
