@@ -49,8 +49,10 @@ class BlockLeaves:
                 self._add_outcome(checked.bundle, decided)
 
     def _append(self, namespace: RollupId, leaf: bytes) -> None:
-        self._namespaces.setdefault(namespace, []).append(leaf)
-        self._roots.setdefault(namespace, RootBuilder()).append(leaf)
+        if namespace not in self._roots:
+            self._namespaces[namespace], self._roots[namespace] = [], RootBuilder()
+        self._namespaces[namespace].append(leaf)
+        self._roots[namespace].append(leaf)
 
     def _add_legs(self, bundle: Bundle) -> None:
         for index, leg in enumerate(bundle.legs):
@@ -61,7 +63,9 @@ class BlockLeaves:
         for index, leg in enumerate(bundle.legs):
             outputs = decided.get_outputs(index)
             leaf = encode((bundle.id, index, decided.status, tuple(sorted(outputs.items()))))
-            self._receipts.setdefault(leg.rollup, RootBuilder()).append(leaf)
+            if leg.rollup not in self._receipts:
+                self._receipts[leg.rollup] = RootBuilder()
+            self._receipts[leg.rollup].append(leaf)
 
     def get_namespaces(self) -> tuple[NamespaceList, ...]:
         """Return the lists that have items, ascending by namespace."""
@@ -92,7 +96,7 @@ def compute_namespace_rows(namespaces: Iterable[NamespaceList]) -> tuple[bytes, 
 
 def compute_pending_root(pending: Sequence[PendingBundle]) -> Digest:
     """Return the root over undecided bundles, ascending by id."""
-    return compute_root([encode_pending_leaf(*entry) for entry in sorted(pending)])
+    return compute_root([encode_pending_leaf(*entry) for entry in sorted(pending)]) if pending else EMPTY_ROOT
 
 
 def compute_outcome_root(outcomes: Sequence[OutcomeLeaf]) -> Digest:

@@ -53,7 +53,7 @@ def evaluate(
     evaluation, stopped = Evaluation(), set[RollupId]()
     for index, leg in enumerate(bundle.legs):
         outputs = None
-        if leg.rollup not in stopped and not _is_blocked(leg, evaluation.outputs):
+        if leg.rollup not in stopped and not (stopped and _is_blocked(leg, evaluation.outputs)):
             state = make_leg_state(journals[leg.rollup], leg.signer, leg.access)
             failure = _run_leg(index, leg, state, machines[leg.rollup], evaluation.outputs, block)
             if failure is None:

@@ -51,6 +51,7 @@ class Executor:
         self._genesis = genesis
         self._rules = make_rules(genesis)
         self._history = VersionHistory(version)
+        self._system = version.get_state(SYSTEM_NAMESPACE)
         self._window = OutcomeWindow()
         for height in decided:
             self._window.append(height)
@@ -127,6 +128,7 @@ class Executor:
         for decided in run.decided:
             self._explanations.add(decided)
         self._history.append(Version(run.header, commitment, rows, run.states))
+        self._system = run.states[SYSTEM_NAMESPACE]
         self._window.append(DecidedHeight(commitment, outcomes))
         self._run = None
         namespaces = run.leaves.get_namespaces()
@@ -191,7 +193,7 @@ class Executor:
         return self.prove_state(height, SYSTEM_NAMESPACE, system_state.make_deposit_key(payer))
 
     def _get_system_amount(self, key: str) -> int:
-        value = self.get_state_value(SYSTEM_NAMESPACE, key)
+        value = self._system.get(key)
         return value if isinstance(value, int) else 0
 
 

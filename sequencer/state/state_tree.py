@@ -130,7 +130,7 @@ def _update(node: Node, writes: list[_Write], depth: int) -> Node:
 
 
 def _update_branch(node: Branch, writes: list[_Write], depth: int) -> Node:
-    children = list(node[1])
+    children, count = list(node[1]), node[2]
     start = 0
     while start < len(writes):
         digit = writes[start][0][depth]
@@ -138,9 +138,11 @@ def _update_branch(node: Branch, writes: list[_Write], depth: int) -> Node:
         while end < len(writes) and writes[end][0][depth] == digit:
             end += 1
         index = DIGIT[digit]
-        children[index] = _update(children[index], writes[start:end], depth + 1)
+        before = children[index]
+        after = children[index] = _update(before, writes[start:end], depth + 1)
+        count += _count_entries(after) - _count_entries(before)
         start = end
-    return _make_branch(tuple(children))
+    return _make_branch(tuple(children), count)
 
 
 def _make_subtree(placed: list[_Placed], depth: int) -> Node:
@@ -149,7 +151,7 @@ def _make_subtree(placed: list[_Placed], depth: int) -> Node:
     groups: list[list[_Placed]] = [[] for _ in range(BRANCH_WIDTH)]
     for path, entry in placed:
         groups[DIGIT[path[depth]]].append((path, entry))
-    return _make_branch(tuple(_make_subtree(group, depth + 1) for group in groups))
+    return _make_branch(tuple([_make_subtree(group, depth + 1) for group in groups]), len(placed))
 
 
 def _make_bucket(entries: Iterable[Entry]) -> Node:
@@ -157,9 +159,8 @@ def _make_bucket(entries: Iterable[Entry]) -> Node:
     return (compute_bucket_digest(ordered), ordered) if ordered else None
 
 
-def _make_branch(children: tuple[Node, ...]) -> Node:
-    """Join children; what has shrunk to a bucket's size becomes a bucket again."""
-    count = sum(_count_entries(child) for child in children)
+def _make_branch(children: tuple[Node, ...], count: int) -> Node:
+    """Join children with `count` entries; what has shrunk to a bucket's size becomes a bucket again."""
     if count > BUCKET_ENTRIES_MAX:
         return (compute_branch_digest([get_digest(child) for child in children]), children, count)
     return _make_bucket(entry for child in children for entry in _walk(child))
