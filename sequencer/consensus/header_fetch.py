@@ -65,4 +65,4 @@ class HeaderFetch:
 
     def get_timer(self) -> int | None:
         """Return when the next request is due."""
-        return min((wanted.due_ms for wanted in self._wanted.values()), default=None)
+        return min([wanted.due_ms for wanted in self._wanted.values()]) if self._wanted else None

@@ -65,7 +65,8 @@ class ViewChange:
     def _try_certify(self, record: ViewRecord, kind: VoteKind, digest: Digest, now: Instant) -> bool:
         state = self._state
         certificate, wrong = record.assemble(kind, digest, state.chain_id, state.committee, state.verifier)
-        state.effects.extend(BanPeer(signer, f"wrong signature on a vote of view {record.view}") for signer in wrong)
+        for signer in wrong:
+            state.effects.append(BanPeer(signer, f"wrong signature on a vote of view {record.view}"))
         if certificate is None:
             return bool(wrong)
         if kind is VoteKind.NULLIFY:

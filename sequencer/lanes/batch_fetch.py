@@ -88,7 +88,7 @@ class BatchFetch:
 
     def get_timer(self) -> int | None:
         """Return when the next request is due."""
-        return min((wanted.due_ms for wanted in self._wanted.values()), default=None)
+        return min([wanted.due_ms for wanted in self._wanted.values()]) if self._wanted else None
 
     def _displace(self) -> None:
         oldest = next((key for key, wanted in self._wanted.items() if not wanted.is_delivery), None)

@@ -105,10 +105,9 @@ class CatchUp:
             if not self._is_waiting:
                 return self.following.get_timer()
             return None if blocked_since_ms is None else blocked_since_ms + BLOCKED_MS_MIN
-        times = [] if blocked_since_ms is None else [max(blocked_since_ms + BLOCKED_MS_MIN, self._retry_ms)]
         if self._asked is not None:
             return self._asked.until_ms
-        return min(times, default=None)
+        return None if blocked_since_ms is None else max(blocked_since_ms + BLOCKED_MS_MIN, self._retry_ms)
 
     def verify_answer(self, peer: ValidatorIndex, answer: SyncBlocks, head: BlockHeader) -> tuple[FinalizedBlock, ...]:
         """Return the blocks above `head` that the answer proves; raises `PeerError` if it proves nothing it says."""

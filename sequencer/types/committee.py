@@ -46,14 +46,14 @@ class Committee:
         """W, the sum of all powers."""
         return sum(validator.power for validator in self.validators)
 
-    @property
+    @cached_property
     def fault_power(self) -> int:
         """F = (W-1)//3: the most power that may be Byzantine. # G1"""
         return (self.total_power - 1) // 3
 
     def get_power(self, signers: Iterable[ValidatorIndex]) -> int:
         """Return the power of distinct `signers`."""
-        return sum(self.validators[index].power for index in signers)
+        return sum([self._powers[index] for index in signers])
 
     def is_strong(self, signers: Iterable[ValidatorIndex]) -> bool:
         """Tell whether distinct `signers` have power ≥ W-F; never computed as 2F+1. # G1"""
@@ -62,6 +62,10 @@ class Committee:
     def is_weak(self, signers: Iterable[ValidatorIndex]) -> bool:
         """Tell whether distinct `signers` have power ≥ F+1, so that one of them is honest. # G1"""
         return self.get_power(signers) >= self.fault_power + 1
+
+    @cached_property
+    def _powers(self) -> tuple[int, ...]:
+        return tuple(validator.power for validator in self.validators)
 
     @cached_property
     def digest(self) -> Digest:
