@@ -13,7 +13,6 @@ from sequencer.cli.command import CommandError, ExitStatus, add_json
 from sequencer.cli.output import print_result, print_text
 
 if TYPE_CHECKING:
-    from sequencer.simulation.faults import FaultKind
     from sequencer.simulation.options import SimulationOptions
     from sequencer.simulation.simulator import SeedResult
 
@@ -72,17 +71,16 @@ def parse_seeds(text: str) -> tuple[int, int]:
     return bounds
 
 
-def parse_faults(text: str) -> tuple[FaultKind, ...]:
+def parse_faults(text: str) -> tuple[str, ...]:
     """Read all, none or a list of kinds; raises `CommandError`."""
-    from sequencer.simulation.faults import ALL_FAULTS, FaultKind
+    from sequencer.simulation.faults.plan import ALL_FAULTS
 
     if text in ("all", "none"):
         return ALL_FAULTS if text == "all" else ()
-    known = {kind.value: kind for kind in FaultKind}
     for name in text.split(","):
-        if name not in known:
-            raise CommandError(f"--faults: {name!r} is not one of {', '.join(known)}", "usage")
-    return tuple(known[name] for name in text.split(","))
+        if name not in ALL_FAULTS:
+            raise CommandError(f"--faults: {name!r} is not one of {', '.join(ALL_FAULTS)}", "usage")
+    return tuple(text.split(","))
 
 
 def parse_behaviours(text: str) -> tuple[str, ...]:

@@ -22,13 +22,15 @@ if TYPE_CHECKING:
     from sequencer.simulation.node import SimulatedNode
 
 START_US = 500 * MILLISECOND
-STOP_US = 48 * SECOND
+STOP_US = 42 * SECOND
 """Nothing new is submitted after this, so that everything can become final."""
-INTERVAL_US = 1_000 * MILLISECOND
+INTERVAL_US = 1_700 * MILLISECOND
 """Mean time between submissions."""
-GROUP_MAX = 5
+GROUP_MAX = 11
 """Items that a client hands in at once, at most."""
 RETRY_US = 3 * SECOND
+RETRIED_MAX = 64
+"""Items that are sent again at once, at most."""
 TWICE_SHARE = 0.15
 """Share of submissions that go to two validators at once."""
 
@@ -108,14 +110,15 @@ class Clients:
         return is_open and bundle.payer in self._reference.deposits
 
     def _retry(self) -> None:
-        """Forget what was decided, and send the rest to another validator."""
+        """Forget what was decided, and send the rest, all of it at once, to another validator."""
         self._waiting = {
             bundle_id: (bundle, item)
             for bundle_id, (bundle, item) in self._waiting.items()
             if bundle.sequence >= self._get_next_sequence(bundle)
         }
-        for _, item in self._waiting.values():
-            self._submit((item,))
+        items = tuple(item for _, item in self._waiting.values())
+        for start in range(0, len(items), RETRIED_MAX):
+            self._submit(items[start : start + RETRIED_MAX])
         self._scheduler.call_after(RETRY_US, self._retry)
 
     def _submit(self, items: tuple[bytes, ...]) -> None:

@@ -9,11 +9,12 @@ dial again until they meet.
 from __future__ import annotations
 
 import random
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from sequencer.simulation.faults.fault import HEAL_US
 from sequencer.simulation.scheduler import MILLISECOND, Scheduler
 from sequencer.types.messages import Channel, Message, get_channel
 
@@ -25,6 +26,11 @@ LOST = -1
 """What `intercept` returns for a message that never arrives, though the connection lives."""
 NOTICE_DELAY_US_MAX = 1_000 * MILLISECOND
 """A side notices a broken connection at the latest after this."""
+REMEMBERED_MAX = 8
+"""Messages that may arrive again after a reconnection."""
+
+Hit = Callable[..., None]
+"""`hit(*nodes)`: a fault was felt by these nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +55,30 @@ class Endpoint(Protocol):
     def on_message(self, peer: int, message: Message) -> None: ...
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
+class Impairment:
+    """What a fault does to the messages that are sent while it is on a link."""
+
+    rng: random.Random
+    hit: Hit
+    extra_us_max: int
+    """Largest additional delay."""
+    channel: Channel | None = None
+    """The only channel that is impaired; None: both."""
+    hold_until_us: int = 0
+    """Nothing arrives before this."""
+    is_felt_late_only: bool = False
+    """Felt only by messages that a later one of the other channel overtook."""
+
+
+@dataclass(eq=False, slots=True)
 class Link:
     """One direction of a connection, as its sender sees it."""
 
     source: int
     target: int
+    rng: random.Random
+    """Delays of this direction."""
     is_open: bool = False
     """The sender believes that the connection lives."""
     is_carrying: bool = False
@@ -65,21 +89,59 @@ class Link:
     """Arrival of the newest message on the votes channel."""
     data_us: int = 0
     """Arrival of the newest message on the data channel."""
-    extra_us: int = 0
-    """Largest additional delay while a delay fault lasts."""
+    impairments: list[Impairment] = field(default_factory=list)
+    on_loss: Hit | None = None
+    """Told of every message that the newest break lost."""
+    sent: int = 0
+    """Messages that set out while the link was impaired."""
+    newest_arrived: int = 0
+    """Number of the newest of those that arrived."""
+    _remembered: deque[Message] | None = None
+    """What arrived last, while a fault wants it to arrive again."""
+    _on_repeat: Hit | None = None
+
+    def remember(self, on_repeat: Hit) -> None:
+        """Keep what arrives, to let it arrive again after the next reconnection."""
+        self._remembered, self._on_repeat = deque(maxlen=REMEMBERED_MAX), on_repeat
+
+    def forget(self) -> None:
+        """End `remember`."""
+        self._remembered = self._on_repeat = None
+
+    def note_arrival(self, message: Message) -> None:
+        """The message is handed to the target."""
+        if self._remembered is not None:
+            self._remembered.append(message)
+
+    def take_repeats(self) -> tuple[tuple[Message, ...], Hit | None]:
+        """Return what is to arrive again, once."""
+        repeats = tuple(self._remembered or ())
+        on_repeat = self._on_repeat
+        if repeats:
+            self.forget()
+        return repeats, on_repeat
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Pairs of nodes that one fault keeps apart."""
+
+    pairs: tuple[tuple[int, int], ...]
 
 
 class Network:
     """Join `size` endpoints, everyone with everyone."""
 
-    def __init__(self, scheduler: Scheduler, rng: random.Random, size: int, profile: DelayProfile) -> None:
+    def __init__(self, scheduler: Scheduler, seed: str, size: int, profile: DelayProfile) -> None:
         self._scheduler = scheduler
-        self._rng = rng
+        self._rng = random.Random(f"{seed}/connections")
         self._profile = profile
         self._endpoints: list[Endpoint] = []
-        self._links = [[Link(source, target) for target in range(size)] for source in range(size)]
-        self._cut_pairs: set[tuple[int, int]] = set()
-        self.fired: Counter[str] = Counter()
+        self._links = [
+            [Link(source, target, random.Random(f"{seed}/link/{source}/{target}")) for target in range(size)]
+            for source in range(size)
+        ]
+        self._cuts: list[Cut] = []
         self.intercept: Callable[[int, int, Message], int | None] | None = None
         """Chooses the delay in microseconds of a message from one node to another, `LOST`, or None: as usual."""
 
@@ -90,23 +152,27 @@ class Network:
             for right in range(left + 1, len(endpoints)):
                 self._scheduler.call_after(self._rng.randint(0, 20 * MILLISECOND), self._dial, left, right)
 
+    def get_link(self, source: int, target: int) -> Link:
+        """Return one direction of a connection."""
+        return self._links[source][target]
+
     def send(self, source: int, target: int, message: Message) -> None:
         """Send; lost without notice if the connection is not what the sender believes."""
         link = self._links[source][target]
         if not link.is_open:
             return
         if not link.is_carrying:
-            self._count_loss(source, target)
+            self._lose(link)
             return
         delay_us = None if self.intercept is None else self.intercept(source, target, message)
         if delay_us == LOST:
             return
         arrival_us = self._scheduler.now_us + (self._draw_delay(link) if delay_us is None else delay_us)
-        if get_channel(message) is Channel.VOTES:
-            arrival_us = link.votes_us = max(arrival_us, link.votes_us + 1)
+        if link.impairments:
+            self._send_impaired(link, message, arrival_us)
         else:
-            arrival_us = link.data_us = max(arrival_us, link.data_us + 1)
-        self._scheduler.call_at(arrival_us, self._deliver, link, link.incarnation, message)
+            arrival_us = _queue(link, message, arrival_us)
+            self._scheduler.call_at(arrival_us, self._deliver, link, link.incarnation, message)
 
     def broadcast(self, source: int, message: Message) -> None:
         """Send to every other node."""
@@ -116,29 +182,53 @@ class Network:
 
     def _draw_delay(self, link: Link) -> int:
         profile = self._profile
-        delay_us = profile.base_us + min(int(self._rng.expovariate(1.0) * profile.tail_us), profile.cap_us)
-        if link.extra_us:
-            delay_us += int(self._rng.random() * link.extra_us)
-            self.fired["delay"] += 1
-        return delay_us
+        return profile.base_us + min(int(link.rng.expovariate(1.0) * profile.tail_us), profile.cap_us)
+
+    def _send_impaired(self, link: Link, message: Message, arrival_us: int) -> None:
+        """Let every impairment of the link delay the message; nothing is later than the healing because of one."""
+        channel, felt = get_channel(message), []
+        latest_us = max(arrival_us, HEAL_US)
+        for impairment in link.impairments:
+            if impairment.channel in (None, channel):
+                extra_us = int(impairment.rng.random() * impairment.extra_us_max)
+                arrival_us = min(max(arrival_us + extra_us, impairment.hold_until_us), latest_us)
+                felt.append(impairment)
+        link.sent += 1
+        arrival_us = _queue(link, message, arrival_us)
+        self._scheduler.call_at(
+            arrival_us, self._deliver_impaired, link, link.incarnation, message, link.sent, tuple(felt)
+        )
+
+    def _deliver_impaired(
+        self, link: Link, incarnation: int, message: Message, number: int, felt: tuple[Impairment, ...]
+    ) -> None:
+        if link.incarnation == incarnation:
+            is_overtaken = number < link.newest_arrived
+            link.newest_arrived = max(number, link.newest_arrived)
+            for impairment in felt:
+                if is_overtaken or not impairment.is_felt_late_only:
+                    impairment.hit(link.source, link.target)
+        self._deliver(link, incarnation, message)
 
     def _deliver(self, link: Link, incarnation: int, message: Message) -> None:
         if link.incarnation != incarnation:
-            self._count_loss(link.source, link.target)
+            self._lose(link)
             return
+        link.note_arrival(message)
         self._endpoints[link.target].on_message(link.source, message)
 
-    def _count_loss(self, source: int, target: int) -> None:
-        is_cut = (min(source, target), max(source, target)) in self._cut_pairs
-        self.fired["partition" if is_cut else "connection_loss"] += 1
+    def _lose(self, link: Link) -> None:
+        if link.on_loss is not None:
+            link.on_loss(link.source, link.target)
 
-    def break_connection(self, left: int, right: int) -> None:
-        """Break the connection: what is under way is lost, each side notices later."""
+    def break_connection(self, left: int, right: int, on_loss: Hit | None = None) -> None:
+        """Break the connection: what is under way is lost and told to `on_loss`, each side notices later."""
         for source, target in ((left, right), (right, left)):
             link = self._links[source][target]
             if link.is_carrying:
                 link.is_carrying = False
                 link.incarnation += 1
+                link.on_loss = on_loss
             if link.is_open:
                 self._scheduler.call_after(
                     self._rng.randint(0, NOTICE_DELAY_US_MAX), self._notice, link, link.incarnation
@@ -155,7 +245,7 @@ class Network:
         here, there = self._links[left][right], self._links[right][left]
         if here.is_carrying or not (self._endpoints[left].is_running and self._endpoints[right].is_running):
             return
-        if here.is_open or there.is_open or (left, right) in self._cut_pairs:
+        if here.is_open or there.is_open or self._is_cut(left, right):
             self._scheduler.call_after(DIAL_RETRY_US, self._dial, left, right)
             return
         for link in (here, there):
@@ -173,6 +263,19 @@ class Network:
         if link.incarnation == incarnation:
             link.is_open = True
             self._endpoints[link.source].on_connected(link.target)
+            self._repeat(link)
+
+    def _repeat(self, link: Link) -> None:
+        """Let what arrived before the break arrive again, ahead of what is sent now."""
+        repeats, on_repeat = link.take_repeats()
+        for message in repeats:
+            arrival_us = _queue(link, message, self._scheduler.now_us + self._draw_delay(link))
+            self._scheduler.call_at(arrival_us, self._deliver_again, link, link.incarnation, message, on_repeat)
+
+    def _deliver_again(self, link: Link, incarnation: int, message: Message, on_repeat: Hit | None) -> None:
+        if link.incarnation == incarnation and on_repeat is not None:
+            on_repeat(link.source, link.target)
+        self._deliver(link, incarnation, message)
 
     def drop_node(self, node: int) -> None:
         """Break all connections of a node that died; it notices nothing itself."""
@@ -194,19 +297,26 @@ class Network:
         link = self._links[source][target]
         return link.is_open and link.is_carrying
 
-    def cut(self, group: frozenset[int]) -> None:
-        """Separate `group` from the rest."""
-        size = len(self._endpoints)
-        for left in range(size):
-            for right in range(left + 1, size):
-                if (left in group) != (right in group):
-                    self._cut_pairs.add((left, right))
-                    self.break_connection(left, right)
+    def cut(self, pairs: Sequence[tuple[int, int]], on_loss: Hit | None = None) -> Cut:
+        """Keep these pairs of nodes apart until `mend`; pairs name the lower index first."""
+        cut = Cut(tuple(pairs))
+        self._cuts.append(cut)
+        for left, right in cut.pairs:
+            self.break_connection(left, right, on_loss)
+        return cut
 
-    def heal(self) -> None:
-        """End every separation."""
-        self._cut_pairs.clear()
+    def mend(self, cut: Cut) -> None:
+        """End a separation; other cuts of the same pairs stay."""
+        self._cuts = [other for other in self._cuts if other is not cut]
 
-    def set_extra_delay(self, source: int, target: int, extra_us: int) -> None:
-        """Delay messages from `source` to `target` by up to `extra_us` more; 0 ends it."""
-        self._links[source][target].extra_us = extra_us
+    def _is_cut(self, left: int, right: int) -> bool:
+        return any((left, right) in cut.pairs for cut in self._cuts)
+
+
+def _queue(link: Link, message: Message, arrival_us: int) -> int:
+    """Return when the message arrives behind those that were sent on its channel before, and note it."""
+    if get_channel(message) is Channel.VOTES:
+        arrival_us = link.votes_us = max(arrival_us, link.votes_us + 1)
+    else:
+        arrival_us = link.data_us = max(arrival_us, link.data_us + 1)
+    return arrival_us

@@ -8,13 +8,15 @@ replica, what waited, and part of what was not synced.
 from __future__ import annotations
 
 import random
-from collections import Counter
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from sequencer.errors import SequencerError
 from sequencer.replica.configuration import ReplicaConfig
 from sequencer.replica.replica import Replica
+from sequencer.simulation.clock import NodeClock
+from sequencer.simulation.crash_points import Boundary, Doom, Survival
 from sequencer.simulation.network import Network
 from sequencer.simulation.observer import Observer
 from sequencer.simulation.scheduler import MILLISECOND, Scheduler
@@ -69,7 +71,8 @@ class Machine:
     """What all simulated nodes share."""
 
     scheduler: Scheduler
-    rng: random.Random
+    seed: str
+    """Each node draws from a stream of its own, derived from this."""
     network: Network
     observer: Observer
     publish: Callable[[int, tuple[bytes, ...]], None]
@@ -80,6 +83,15 @@ class Machine:
     """The stateless checks of one item."""
 
 
+@dataclass(eq=False, slots=True)
+class SlowSync:
+    """A disk that takes up to `size_us` more for each sync."""
+
+    rng: random.Random
+    size_us: int
+    on_slow: Callable[[], None]
+
+
 class SimulatedNode:
     """One validator: its disk survives a crash, its replica does not."""
 
@@ -88,15 +100,21 @@ class SimulatedNode:
         self.store = SimulatedStore()
         self.replica: Replica | None = None
         self.is_running = False
-        self.slow_sync_us = 0
-        """Longest duration of a sync while a slow-fsync fault lasts."""
-        self.doom: Callable[[], None] | None = None
-        """Called once, some time within the next sync: a crash between writing and sending."""
-        self.fired: Counter[str] = Counter()
+        self.clock = NodeClock(machine.scheduler, machine.wall_base_ms + wall_offset_ms)
+        self.slow_syncs: list[SlowSync] = []
+        """Faults that slow every sync."""
+        self.on_disk_full: Callable[[], None] | None = None
+        """Called instead of writing while the disk is full; it stops the node."""
+        self.doom: Doom | None = None
+        """A death that waits for its moment between writing and sending."""
+        self.is_paused = False
+        """The process stands still: what comes waits in its inbox."""
+        self._inbox: deque[tuple[Callable[..., None], tuple[object, ...]]] = deque()
+        self._on_late: Callable[[], None] | None = None
         self._machine = machine
         self._scheduler = machine.scheduler
+        self._rng = random.Random(f"{machine.seed}/node/{index}")
         self.config = config
-        self._wall_base_ms = machine.wall_base_ms + wall_offset_ms
         self._life = 0
         self._waiting: list[Effect] = []
         self._is_syncing = False
@@ -125,32 +143,65 @@ class SimulatedNode:
         self._life += 1
         self.is_running = True
         self._waiting, self._is_syncing, self._timer_us = [], False, None
+        self.store.drop_unreadable()
         self._machine.observer.on_boot(self)
         try:
             self.replica = Replica(self.config, self.store.load())
             self._machine.observer.on_started(self)
-            effects = self.replica.start(self.get_instant())
+            effects = self.replica.start(self.clock.read())
         except SequencerError as error:
             self._fail(error)
             return
         self._perform(effects)
         self._arm_timer()
 
-    def crash(self) -> None:
+    def crash(self, survival: Survival = Survival.PREFIX, rng: random.Random | None = None) -> None:
         """Die now: the replica and all that waited for a sync are gone."""
-        self.is_running = False
+        self.is_running = self.is_paused = self._is_syncing = False
         self.replica = None
         self.doom = None
         self._waiting = []
-        votes, records, lost = self.store.crash(self._machine.rng)
-        self.fired["unsynced_loss"] += lost
+        self._inbox.clear()
+        votes, records, _ = self.store.crash(rng or self._rng, survival)
         self._machine.observer.on_durable(self, votes, records)
         self._machine.observer.on_crash(self)
 
+    def heal(self) -> None:
+        """End whatever hurts this node, but for a death: that takes a `boot`."""
+        self.doom = self.on_disk_full = None
+        self.resume()
+
     def get_instant(self) -> Instant:
         """Return what this node's clocks show."""
-        now_ms = self._scheduler.now_us // MILLISECOND
-        return Instant(now_ms, self._wall_base_ms + now_ms)
+        return self.clock.get_instant()
+
+    def set_clock_rate(self, rate: int, on_read: Callable[[], None] | None = None) -> None:
+        """Let the monotonic clock run at `rate` thousandths; timers keep to it."""
+        self.clock.set_rate(rate, on_read)
+        self._timer_us = None
+        self._arm_timer()
+
+    # -- standing still -----------------------------------------------------------------------
+
+    def pause(self, on_late: Callable[[], None]) -> None:
+        """Stand still, as after SIGSTOP; `on_late` is told of each event that has to wait."""
+        if self.is_running:
+            self.is_paused, self._on_late = True, on_late
+
+    def resume(self) -> None:
+        """Go on with what has come in meanwhile, in its order."""
+        self.is_paused = False
+        while self._inbox and not self.is_paused:
+            callback, arguments = self._inbox.popleft()
+            callback(*arguments)
+        self._timer_us = None
+        self._arm_timer()
+
+    def _defer(self, callback: Callable[..., None], *arguments: object) -> None:
+        """Keep for later what happens to a process that stands still."""
+        self._inbox.append((callback, arguments))
+        if self._on_late is not None:
+            self._on_late()
 
     # -- events in ----------------------------------------------------------------------------
 
@@ -164,6 +215,9 @@ class SimulatedNode:
 
     def on_message(self, peer: int, message: Message) -> None:
         """A message came from `peer`."""
+        if self.is_paused:
+            self._defer(self.on_message, peer, message)
+            return
         self._machine.observer.on_received(self, peer, message)
         self.handle(MessageReceived(peer, message))
 
@@ -179,8 +233,11 @@ class SimulatedNode:
         """Let the replica handle `event` and perform what it asks for."""
         if not self.is_running or self.replica is None:
             return
+        if self.is_paused:
+            self._defer(self._handle_in_life, self._life, event)
+            return
         try:
-            effects = self.replica.handle(event, self.get_instant())
+            effects = self.replica.handle(event, self.clock.read())
         except SequencerError as error:
             self._fail(error)
             return
@@ -198,12 +255,12 @@ class SimulatedNode:
 
     def _arm_timer(self) -> None:
         """Schedule the next TimerFired, unless one that is early enough is scheduled already."""
-        if self.replica is None or not self.is_running:
+        if self.replica is None or not self.is_running or self.is_paused:
             return
         timer_ms = self.replica.get_timer()
         if timer_ms is None:
             return
-        due_us = max(timer_ms * MILLISECOND, self._scheduler.now_us)
+        due_us = max(self.clock.get_due_us(timer_ms), self._scheduler.now_us)
         if self._timer_us is None or due_us < self._timer_us:
             self._timer_us = due_us
             self._scheduler.call_at(due_us, self._on_timer, self._life, due_us)
@@ -213,7 +270,7 @@ class SimulatedNode:
             return
         self._timer_us = None
         timer_ms = self.replica.get_timer()
-        if timer_ms is not None and timer_ms * MILLISECOND <= self._scheduler.now_us:
+        if timer_ms is not None and self.clock.get_due_us(timer_ms) <= self._scheduler.now_us:
             self.handle(TimerFired())
         else:
             self._arm_timer()
@@ -233,17 +290,39 @@ class SimulatedNode:
 
     def _start_sync(self) -> None:
         """Write every record that waits and sync once for all of them. # G5 D1"""
+        if self._meets(Boundary.WRITING):
+            return
         for effect in self._waiting:
             self._write(effect)
+        if self.on_disk_full is not None:
+            self.on_disk_full()
+            return
+        if self._meets(Boundary.WRITTEN):
+            return
         self._is_syncing = True
-        duration_us = self._machine.rng.randint(*SYNC_US)
-        if self.slow_sync_us:
-            duration_us += int(self._machine.rng.random() * self.slow_sync_us)
-            self.fired["slow_fsync"] += 1
-        if self.doom is not None:
-            self._scheduler.call_after(self._machine.rng.randint(0, duration_us), self.doom)
-            self.doom = None
+        duration_us = self._rng.randint(*SYNC_US)
+        for slow in self.slow_syncs:
+            duration_us += int(slow.rng.random() * slow.size_us)
+            slow.on_slow()
+        if self.doom is not None and self.doom.boundary is Boundary.SYNCING:
+            self._scheduler.call_after(self._rng.randint(0, duration_us - 1), self._die_in_sync, self._life)
         self._scheduler.call_after(duration_us, self._on_synced, self._life, len(self._waiting))
+
+    def _die_in_sync(self, life: int) -> None:
+        if life == self._life:
+            self._meets(Boundary.SYNCING)
+
+    def _meets(self, boundary: Boundary) -> bool:
+        """Die if this is the moment; tells whether it was."""
+        doom = self.doom
+        if doom is None or doom.boundary is not boundary:
+            return False
+        if doom.skip:
+            doom.skip -= 1
+            return False
+        self.doom = None
+        doom.kill()
+        return not self.is_running
 
     def _write(self, effect: Effect) -> None:
         if isinstance(effect, PersistVote):
@@ -256,25 +335,39 @@ class SimulatedNode:
     def _on_synced(self, life: int, covered: int) -> None:
         if life != self._life or not self.is_running:
             return
+        if self.is_paused:
+            self._defer(self._on_synced, life, covered)
+            return
         self._is_syncing = False
         self._machine.observer.on_durable(self, *self.store.sync())
+        if self._meets(Boundary.SYNCED):
+            return
         released, later = self._waiting[:covered], self._waiting[covered:]
         self._waiting = []
         for effect in released:
             if not isinstance(effect, _PERSIST):
                 self._actions[type(effect)](effect)
-        if later:
+        if self.is_running and not self._meets(Boundary.SENT) and later:
             self._perform(tuple(later))
 
     # -- effects out: one method each ----------------------------------------------------------
 
     def _on_send(self, effect: Send) -> None:
+        if not self.is_running:
+            return
         self._machine.observer.on_sent(self, effect.peer, effect.message)
         self._machine.network.send(self.index, effect.peer, effect.message)
 
     def _on_broadcast(self, effect: Broadcast) -> None:
+        if not self.is_running:
+            return
         self._machine.observer.on_sent(self, None, effect.message)
-        self._machine.network.broadcast(self.index, effect.message)
+        doom = self.doom
+        if doom is not None and doom.boundary is Boundary.SENDING and not doom.skip:
+            for peer in doom.reached:
+                self._machine.network.send(self.index, peer, effect.message)
+        if not self._meets(Boundary.SENDING):
+            self._machine.network.broadcast(self.index, effect.message)
 
     def _on_store_execution(self, effect: StoreExecution) -> None:
         self._machine.observer.on_executed(self, effect.block)
@@ -292,7 +385,7 @@ class SimulatedNode:
 
     def _on_check_items(self, effect: CheckItems) -> None:
         answer = ItemsChecked(effect.request, tuple(self._machine.check_item(item) for item in effect.items))
-        delay_us = self._machine.rng.randint(0, CHECK_US_MAX)
+        delay_us = self._rng.randint(0, CHECK_US_MAX)
         self._scheduler.call_after(delay_us, self._handle_in_life, self._life, answer)
 
     def _on_load_blocks(self, effect: LoadBlocks) -> None:

@@ -6,7 +6,8 @@ import random
 from dataclasses import dataclass, replace
 
 from sequencer.errors import LocalError
-from sequencer.simulation.faults import ALL_FAULTS, FaultKind
+from sequencer.simulation.faults.fault import Fault
+from sequencer.simulation.faults.plan import ALL_FAULTS, CATALOGUE
 from sequencer.types.parameters import COMMITTEE_SIZE_MAX, Parameters
 
 SIMULATED_SECONDS = 60
@@ -18,22 +19,22 @@ SIMULATION_PARAMETERS = Parameters(
     pace_ms=600,
     idle_ms=1_200,
     batch_delay_ms_max=100,
-    have_interval_ms=60,
+    have_interval_ms=100,
     snapshot_interval_heights=16,
-    commitment_interval_ms=1_000,
+    commitment_interval_ms=2_000,
 )
 """A slow network's times: few events per second, and snapshots often enough to restart from them."""
 
 
 def draw_parameters(rng: random.Random) -> Parameters:
     """Return the times of one seed: some are too short for the network, so that views fail without a fault."""
-    timeout_ms = rng.choice((60, 120, 400))
+    timeout_ms = rng.choice((80, 250, 500))
     return replace(
         SIMULATION_PARAMETERS,
         view_timeout_base_ms=timeout_ms,
-        pace_ms=min(rng.choice((200, 600, 1_000)), 2 * timeout_ms),  # above 3 T every leader is given up in vain
-        idle_ms=rng.choice((600, 1_200, 2_000)),
-        lane_advance_max=rng.choice((2, 4)),
+        pace_ms=min(rng.choice((300, 700, 1_000)), 2 * timeout_ms),  # above 3 T every leader is given up in vain
+        idle_ms=rng.choice((1_000, 1_500, 2_500)),
+        lane_advance_max=rng.choice((4, 8)),
     )
 
 
@@ -45,7 +46,7 @@ class SimulationOptions:
     """Size of the committee, 2..128."""
     powers: tuple[int, ...] = ()
     """Voting power of each validator; empty means 1 each."""
-    faults: tuple[FaultKind, ...] = ALL_FAULTS
+    faults: tuple[str, ...] = ALL_FAULTS
     """Fault kinds that seeds may suffer; each is on or off per seed."""
     parameters: Parameters | None = None
     """The protocol's times and limits; None draws them per seed."""
@@ -53,6 +54,9 @@ class SimulationOptions:
     """Byzantine validators per seed; which ones is drawn, of power at most F unless the number does not allow it."""
     behaviours: tuple[str, ...] = ()
     """Names of the behaviours that Byzantine validators draw from; empty means every behaviour there is."""
+
+    plan: tuple[Fault, ...] | None = None
+    """Exactly these faults instead of drawn ones; None draws them per seed."""
 
     def get_powers(self) -> tuple[int, ...]:
         """Return the voting power of each validator."""
@@ -66,5 +70,8 @@ class SimulationOptions:
             raise LocalError(f"powers: must be {self.validators} numbers, are {len(self.powers)}")
         if any(power < 1 for power in self.powers):
             raise LocalError("powers: must each be at least 1")
+        for name in (*self.faults, *(fault.kind for fault in self.plan or ())):
+            if name not in CATALOGUE:
+                raise LocalError(f"faults: {name!r} is not one of {', '.join(CATALOGUE)}")
         if not 0 <= self.byzantine <= self.validators:
             raise LocalError(f"byzantine: must be 0..{self.validators}, is {self.byzantine}")

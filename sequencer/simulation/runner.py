@@ -125,7 +125,7 @@ def simulate(campaign: Campaign, on_seed: Callable[[SeedResult], None] | None = 
 
 def format_replay(seed: int, options: SimulationOptions) -> str:
     """Return the one command that runs a seed again."""
-    faults = ",".join(kind.value for kind in options.faults) or "none"
+    faults = ",".join(options.faults) or "none"
     powers = f" --powers {','.join(map(str, options.powers))}" if options.powers else ""
     byzantine = f" --byzantine {options.byzantine}" if options.byzantine else ""
     behaviours = f" --behaviours {','.join(options.behaviours)}" if options.behaviours else ""
@@ -141,7 +141,7 @@ def format_failure(result: SeedResult, options: SimulationOptions) -> list[str]:
         for violation in result.violations[:5]
     ]
     faults = [
-        f"  fault {fault.kind.value} {fault.start_us / 1e6:.3f}..{fault.end_us / 1e6:.3f} s {fault.nodes}"
+        f"  fault {fault.kind} {fault.start_us / 1e6:.3f}..{fault.end_us / 1e6:.3f} s {fault.nodes}"
         for fault in result.faults
     ]
     actions = [f"  {line}" for line in result.last_actions]

@@ -23,7 +23,9 @@ from sequencer.simulation.checkers.progress import HonestyChecker, InclusionChec
 from sequencer.simulation.checkers.votes import CertificateContentChecker, SignatureChecker, VotingRulesChecker
 from sequencer.simulation.clients import STOP_US, Clients
 from sequencer.simulation.economy import Economy
-from sequencer.simulation.faults import HEAL_US, Fault, FaultInjector, plan_faults
+from sequencer.simulation.faults.fault import HEAL_US, Fault
+from sequencer.simulation.faults.injector import FaultInjector
+from sequencer.simulation.faults.plan import plan_faults
 from sequencer.simulation.network import DelayProfile, Network
 from sequencer.simulation.node import Machine, SimulatedNode
 from sequencer.simulation.observer import Observers
@@ -69,6 +71,9 @@ class SeedResult:
     action_count: int
     trace_hash: str
     faults: tuple[Fault, ...]
+    """The plan that was carried out."""
+    on: tuple[str, ...]
+    """Kinds of faults and behaviours that were on, each once, sorted."""
     last_actions: tuple[str, ...]
     """The newest protocol actions; empty unless the seed failed."""
 
@@ -99,12 +104,20 @@ class Simulation:
         if self.cast.byzantine:
             self.observers.add(self.conspiracy)
         self._attach_checkers(economy)
-        self.network = Network(self.scheduler, self._rng, options.validators, self._rng.choice(DELAY_PROFILES))
+        self.network = Network(self.scheduler, str(seed), options.validators, self._rng.choice(DELAY_PROFILES))
         self.nodes = self._make_nodes(scheme)
         self.correct = [node for node in self.nodes if node.index not in self.cast.byzantine]
         """Nodes to whom promises are made."""
-        self.injector = FaultInjector(self.scheduler, self._rng, self.network, self.nodes)
-        self.plan = plan_faults(random.Random(f"{seed}/faults"), options.validators, options.faults)
+        self.injector = FaultInjector(seed, self.scheduler, self.network, self.nodes, self.ledger.faulty)
+        self.plan = self._draw_plan() if options.plan is None else options.plan
+
+    def _get_on(self) -> tuple[str, ...]:
+        behaviours = (name for names in self.behaviours.values() for name in names)
+        return tuple(sorted({*(fault.kind for fault in self.plan), *behaviours}))
+
+    def _draw_plan(self) -> tuple[Fault, ...]:
+        size, drift_ms = self.options.validators, self.genesis.parameters.clock_drift_ms_max
+        return plan_faults(self.seed, size, self.cast.fragile, drift_ms, self.options.faults)
 
     def _attach_checkers(self, economy: Economy) -> None:
         size, ledger = self.options.validators, self.ledger
@@ -140,7 +153,7 @@ class Simulation:
     def _make_nodes(self, scheme: TokenScheme) -> list[SimulatedNode]:
         machine = Machine(
             self.scheduler,
-            self._rng,
+            str(self.seed),
             self.network,
             self.observers,
             self._gossip,
@@ -234,11 +247,12 @@ class Simulation:
             bundles_committed=counts["bundles_committed"],
             bundles_aborted=counts["bundles_aborted"],
             restarts=self.injector.restarts,
-            fired=dict(sorted((self.injector.get_fired() + self.conspiracy.fired).items())),
+            fired=dict(sorted((self.injector.fired + self.conspiracy.fired).items())),
             event_count=self.scheduler.event_count,
             action_count=self.trace.count,
             trace_hash=self.trace.get_hash(),
             faults=self.plan,
+            on=self._get_on(),
             last_actions=tuple(self.trace.format_last()) if self.ledger.violations else (),
         )
 

@@ -2,15 +2,20 @@
 
 Two append-only files, as on a real node: the block store (batches, blocks, certificates,
 snapshots), and the vote log, which is written only once the block store is synced. A crash
-keeps a random prefix of what was not synced, in that order.
+keeps a prefix of what was not synced, in that order. Torn and rotten files are judged by the
+product's own reader, from bytes.
 """
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
+from sequencer.crypto.hashing import ZERO_DIGEST
+from sequencer.simulation.crash_points import Survival
+from sequencer.simulation.damage import Snapshot, StoreRecord, count_torn, frame_record, frame_vote, turn_bit
+from sequencer.store.encoding import read_frame
+from sequencer.store.vote_log import VoteLogUnusable, encode_segment, make_genesis_mark, parse_segment
 from sequencer.types.batch import Batch
 from sequencer.types.block import BlockHeader, FinalizedBlock
 from sequencer.types.commitment import CommitmentCertificate
@@ -20,18 +25,9 @@ from sequencer.types.primitives import Digest, Height, View
 from sequencer.types.records import EMPTY_RECOVERY, RecordKind, Recovery, VoteRecord
 from sequencer.types.vote import Certificate, VoteKind
 
+__all__ = ["DurableIndex", "SimulatedStore", "Snapshot", "StoreRecord"]
+
 _VIEW_KINDS = frozenset({RecordKind.PROPOSAL, RecordKind.NOTARIZE, RecordKind.NULLIFY, RecordKind.FINALIZE})
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """An execution state and the header that it is the state after."""
-
-    header: BlockHeader
-    state: bytes
-
-
-StoreRecord: TypeAlias = Batch | FinalizedBlock | CommitmentCertificate | Snapshot | Evidence
 
 
 @dataclass(slots=True)
@@ -57,6 +53,18 @@ class SimulatedStore:
     def __init__(self) -> None:
         self.vote_log: list[VoteRecord] = []
         self.durable = DurableIndex()
+        self.lost_count = 0
+        """Records that were written and that crashes took."""
+        self.is_damaged = False
+        """Something durable was lost: this disk did what no correct disk does."""
+        self.has_forgotten = False
+        """A durable vote is gone and nobody can tell: who starts on this may contradict itself."""
+        self._observer_reason: str | None = None
+        self._log_floor = 0
+        """Records of the vote log that were durable when the newest block was written."""
+        self._last_synced: list[VoteRecord] = []
+        self._rotten: set[Digest] = set()
+        """Digests of batches and blocks that cannot be read any more."""
         self._unsynced_votes: list[PersistVote] = []
         self._unsynced_records: list[StoreRecord] = []
 
@@ -67,6 +75,8 @@ class SimulatedStore:
     def append(self, record: StoreRecord) -> None:
         """Write a block-store record; durable at the next `sync`."""
         self._unsynced_records.append(record)
+        if isinstance(record, FinalizedBlock):
+            self._log_floor = len(self.vote_log)
 
     @property
     def unsynced_count(self) -> int:
@@ -77,20 +87,102 @@ class SimulatedStore:
         """Make everything written so far durable; returns what became durable."""
         return self._keep(len(self._unsynced_votes), len(self._unsynced_records))
 
-    def crash(self, rng: random.Random) -> tuple[list[VoteRecord], list[StoreRecord], int]:
-        """Keep a random prefix of the unsynced tail; returns what survived and how many records were lost."""
+    def crash(
+        self, rng: random.Random, survival: Survival = Survival.PREFIX
+    ) -> tuple[list[VoteRecord], list[StoreRecord], int]:
+        """Keep what `survival` says of the unsynced tail; returns what survived and how many records were lost."""
         written = self.unsynced_count
-        kept = rng.randint(0, written)
+        if survival is Survival.NOTHING:
+            kept = 0
+        elif survival is Survival.TORN:
+            kept = self._tear(rng)
+        else:
+            kept = rng.randint(0, written)
         records_kept = min(kept, len(self._unsynced_records))
         votes, records = self._keep(kept - records_kept, records_kept)
         self._unsynced_votes, self._unsynced_records = [], []
+        self.lost_count += written - kept
         return votes, records, written - kept
+
+    def _tear(self, rng: random.Random) -> int:
+        """Cut the unsynced bytes anywhere, and count the records that the product's reader still finds."""
+        groups = [[frame_record(record)] for record in self._unsynced_records]
+        groups.extend(frame_vote(effect) for effect in self._unsynced_votes)
+        return count_torn(groups, rng)
+
+    def lose_last_sync(self) -> int:
+        """Forget what the newest sync of the vote log made durable; returns how many records that were."""
+        lost = self._last_synced
+        if lost:
+            self.is_damaged = self.has_forgotten = True
+            self._forget_votes(len(self.vote_log) - len(lost))
+        return len(lost)
+
+    def rot_vote_log(self, rng: random.Random) -> bool:
+        """Turn one bit of the vote log and let the product's reader judge; tells whether there was any."""
+        if not self.vote_log:
+            return False
+        durable = self.durable
+        mark = make_genesis_mark(ZERO_DIGEST)
+        data = encode_segment(mark, self.vote_log, [*durable.headers.values()], [*durable.certificates.values()])
+        self.is_damaged = True
+        try:
+            content = parse_segment(turn_bit(data, rng), "1")
+        except VoteLogUnusable as error:
+            self._observer_reason = str(error)
+        else:
+            self.has_forgotten = True
+            self._forget_votes(len(content.records))
+        return True
+
+    def _forget_votes(self, count: int) -> None:
+        """Keep the first `count` records of the vote log."""
+        self.durable.votes.difference_update(self.vote_log[count:])
+        self.vote_log = self.vote_log[:count]
+        self._last_synced = []
+        if count < self._log_floor:
+            self._observer_reason = "vote log is older than the block store: records are missing"
+            self.has_forgotten = False
+
+    def rot_record(self, rng: random.Random) -> bool:
+        """Turn one bit of a durable batch or block: from now on its reader refuses it; tells whether there was any."""
+        names = [*self.durable.batches, *(block.header.digest for block in self.durable.blocks.values())]
+        if not names:
+            return False
+        name = rng.choice(names)
+        record = self.durable.batches.get(name) or next(
+            block for block in self.durable.blocks.values() if block.header.digest == name
+        )
+        if read_frame(turn_bit(frame_record(record), rng), 0) is None:
+            self.is_damaged = True
+            self._rotten.add(name)
+        return True
+
+    def drop_unreadable(self) -> None:
+        """Forget at a start what cannot be read, and the blocks that no longer connect. # R1"""
+        if not self._rotten:
+            return
+        blocks = self.durable.blocks
+        height = 0 if self.durable.snapshot is None else self.durable.snapshot.header.height
+        while height + 1 in blocks and self._is_readable(blocks[height + 1]):
+            height += 1
+        self.durable.blocks = {
+            other: block for other, block in blocks.items() if other <= height and self._is_readable(block)
+        }
+        for digest in self._rotten:
+            self.durable.batches.pop(digest, None)
+        self._rotten.clear()
+
+    def _is_readable(self, block: FinalizedBlock) -> bool:
+        digests = (block.header.digest, *(batch.digest for batch in block.batches))
+        return self._rotten.isdisjoint(digests)
 
     def _keep(self, vote_count: int, record_count: int) -> tuple[list[VoteRecord], list[StoreRecord]]:
         logged, self._unsynced_votes = self._unsynced_votes[:vote_count], self._unsynced_votes[vote_count:]
         records, self._unsynced_records = self._unsynced_records[:record_count], self._unsynced_records[record_count:]
         votes = [effect.record for effect in logged]
         self.vote_log.extend(votes)
+        self._last_synced = votes or self._last_synced
         self.durable.votes.update(votes)
         for effect in logged:
             if effect.header is not None:
@@ -98,6 +190,8 @@ class SimulatedStore:
             self.durable.certificates.update(((c.kind, c.view), c) for c in effect.certificates)
         for record in records:
             self._index(record)
+        if self._rotten:
+            self._rotten.difference_update(name for record in records for name in _get_names(record))
         return votes, records
 
     def _index(self, record: StoreRecord) -> None:
@@ -115,12 +209,20 @@ class SimulatedStore:
             case Contradiction() | FalseProposal() | FalseBatch():
                 durable.evidence.append(record)
 
+    def get_newest_header(self) -> BlockHeader | None:
+        """Return the header of the newest state that a start rests on: a block's, or the snapshot's above it."""
+        newest = self.durable.blocks[max(self.durable.blocks)].header if self.durable.blocks else None
+        snapshot = self.durable.snapshot
+        if snapshot is not None and (newest is None or snapshot.header.height > newest.height):
+            return snapshot.header
+        return newest
+
     def load_blocks(self, from_height: Height, count: int) -> tuple[FinalizedBlock, ...]:
         """Return up to `count` consecutive durable blocks from `from_height` on."""
         blocks = []
         for height in range(from_height, from_height + count):
             block = self.durable.blocks.get(height)
-            if block is None:
+            if block is None or (self._rotten and not self._is_readable(block)):
                 break
             blocks.append(block)
         return tuple(blocks)
@@ -131,7 +233,7 @@ class SimulatedStore:
         digest = effect.tip_digest
         for _ in range(effect.high - effect.low + 1):
             batch = self.durable.batches.get(digest)
-            if batch is None:
+            if batch is None or digest in self._rotten:
                 break
             batches.append(batch)
             digest = batch.header.parent
@@ -151,16 +253,19 @@ class SimulatedStore:
             blocks=self.load_blocks(base + 1, len(durable.blocks)),
             finalization=None if finalized is None else finalized[0],
             finalized_header=None if finalized is None else finalized[1],
-            votes=tuple(
-                record for record in self.vote_log if record.kind not in _VIEW_KINDS or record.number > finalized_view
-            ),
+            votes=self._get_votes(finalized_view),
             batches=self._get_undelivered_batches(),
             commitment=durable.certificate,
-            observer_reason=None,
+            observer_reason=self._observer_reason,
             headers=tuple(header for header in durable.headers.values() if header.view > finalized_view),
             certificates=tuple(c for c in durable.certificates.values() if c.view > finalized_view),
             evidence=tuple(durable.evidence),
         )
+
+    def _get_votes(self, finalized_view: View) -> tuple[VoteRecord, ...]:
+        if self._observer_reason is not None:
+            return ()
+        return tuple(r for r in self.vote_log if r.kind not in _VIEW_KINDS or r.number > finalized_view)
 
     def _get_newest_finalization(self) -> tuple[Certificate, BlockHeader] | None:
         for height in sorted(self.durable.blocks, reverse=True):
@@ -177,3 +282,14 @@ class SimulatedStore:
             for batch in self.durable.batches.values()
             if cut is None or batch.header.position > cut[batch.header.lane].position
         )
+
+
+def _get_names(record: StoreRecord) -> tuple[Digest, ...]:
+    """Return the digests of the batches and blocks that a record writes."""
+    match record:
+        case Batch():
+            return (record.digest,)
+        case FinalizedBlock():
+            return (record.header.digest, *(batch.digest for batch in record.batches))
+        case _:
+            return ()

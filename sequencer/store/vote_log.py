@@ -139,7 +139,7 @@ class VoteLog:
         headers = [header for header in self._headers.values() if header.view >= mark.view]
         certificates = [certificate for certificate in self._certificates.values() if certificate.view >= mark.view]
         number = self.position.segment + 1
-        data = _encode_segment(mark, carried, headers, certificates)
+        data = encode_segment(mark, carried, headers, certificates)
         self._disk.replace(get_segment_path(self._directory, number), data)
         old = self._file
         self._file = AppendFile(get_segment_path(self._directory, number), self._disk)
@@ -161,7 +161,7 @@ def create_vote_log(directory: Path, mark: FinalizedMark, disk: Disk) -> None:
         directory.mkdir(parents=True, exist_ok=True)
     if _list_segments(directory):
         raise StoreError(f"{directory} already holds a vote log")
-    disk.replace(get_segment_path(directory, 1), _encode_segment(mark, (), (), ()))
+    disk.replace(get_segment_path(directory, 1), encode_segment(mark, (), (), ()))
 
 
 def open_vote_log(directory: Path, disk: Disk) -> VoteLog:
@@ -191,19 +191,24 @@ def read_segment(path: Path) -> SegmentContent:
     """Read one segment; raises `VoteLogUnusable` if it is damaged before its tail. # D1"""
     with naming_failure("read", path):
         data = path.read_bytes()
+    return parse_segment(data, path.name)
+
+
+def parse_segment(data: bytes, name: str) -> SegmentContent:
+    """Read the bytes of a segment; raises `VoteLogUnusable` if they are damaged before their tail. # D1"""
     frames = list(scan_frames(data))
     good_bytes = frames[-1].offset + frames[-1].length if frames else 0
     if not frames:
-        raise VoteLogUnusable(f"vote log {path.name} is damaged at its first record")
+        raise VoteLogUnusable(f"vote log {name} is damaged at its first record")
     if good_bytes < len(data) and has_vote_frame_after(data, good_bytes):
-        raise VoteLogUnusable(f"vote log {path.name} is damaged at byte {good_bytes}, before its tail")
+        raise VoteLogUnusable(f"vote log {name} is damaged at byte {good_bytes}, before its tail")
     try:
         headers = tuple(decode_header(frame) for frame in frames[1:] if frame.kind == FrameKind.HEADER)
         certificates = tuple(decode_certificate(frame) for frame in frames[1:] if frame.kind == FrameKind.CERTIFICATE)
         records = tuple(decode_vote_record(frame) for frame in frames[1:] if frame.kind not in _GROUND_KINDS)
         return SegmentContent(decode_mark(frames[0]), records, headers, certificates, good_bytes)
     except DecodeError as error:
-        raise VoteLogUnusable(f"vote log {path.name} holds what it must not: {error}") from error
+        raise VoteLogUnusable(f"vote log {name} holds what it must not: {error}") from error
 
 
 def select_carried(records: Iterable[VoteRecord], mark: FinalizedMark) -> tuple[VoteRecord, ...]:
@@ -230,12 +235,13 @@ def _name_certificate(certificate: Certificate) -> tuple[VoteKind, int, int, Dig
     return (certificate.kind, certificate.epoch, certificate.view, certificate.digest)
 
 
-def _encode_segment(
+def encode_segment(
     mark: FinalizedMark,
     records: Sequence[VoteRecord],
     headers: Sequence[BlockHeader],
     certificates: Sequence[Certificate],
 ) -> bytes:
+    """Return a whole segment: its mark, what its records rest on, and the records."""
     grounds = [*map(encode_certificate, certificates), *map(encode_header, headers)]
     return b"".join([encode_mark(mark), *grounds, *map(encode_vote_record, records)])
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-
 from sequencer.crypto.hashing import ZERO_DIGEST
 from sequencer.crypto.signatures import SCHEME
 from sequencer.replica.configuration import ReplicaConfig
@@ -40,10 +38,10 @@ class Scene:
         self.genesis = Genesis("scene", 1_000_000, SCHEME, validators, (), (), Parameters())
         self.ledger = Ledger(self.scheduler, self.genesis)
         self.observers.add(self.ledger)
-        network = Network(self.scheduler, random.Random(0), size, DelayProfile(1_000, 1_000, 10_000))
+        network = Network(self.scheduler, "0", size, DelayProfile(1_000, 1_000, 10_000))
         machine = Machine(
             self.scheduler,
-            random.Random(0),
+            "0",
             network,
             self.observers,
             lambda origin, items: None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sequencer.simulation.faults import ALL_FAULTS
+from sequencer.simulation.faults.plan import ALL_FAULTS
 from sequencer.simulation.options import SimulationOptions
 from sequencer.simulation.runner import Campaign, CampaignResult, format_failure, format_replay, run_seed, simulate
 from tests.simulation.planted.bugs import BUGS
@@ -25,7 +25,7 @@ def test_campaign_of_four_validators_keeps_every_promise_and_every_fault_fires()
     assert result.transactions_final >= 100 * result.seeds * 0.9
     assert result.bundles_committed > 0
     assert result.bundles_aborted > 0
-    assert {kind.value for kind in ALL_FAULTS} <= {kind for kind, count in result.fired.items() if count}
+    assert set(ALL_FAULTS) <= {kind for kind, count in result.fired.items() if count}
     assert result.fired["unsynced_loss"] > 0
 
 

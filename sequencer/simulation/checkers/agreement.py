@@ -132,8 +132,7 @@ class PrefixChecker(Observer):
 
     def on_boot(self, node: SimulatedNode) -> None:
         """A node that lost unsynced blocks delivers them again."""
-        blocks = node.store.durable.blocks
-        self._newest[node.index] = blocks[max(blocks)].header if blocks else self._ledger.genesis.header
+        self._newest[node.index] = node.store.get_newest_header() or self._ledger.genesis.header
 
     def on_durable(self, node: SimulatedNode, votes: Sequence[VoteRecord], records: Sequence[StoreRecord]) -> None:
         for record in records:

@@ -66,6 +66,8 @@ class InclusionChecker(Observer):
         """Demand that the newest delivered cut covers every lane up to what it owes."""
         newest = self._ledger.log[max(self._ledger.log)].header.cut if self._ledger.log else ()
         for lane, owed in sorted(self._owed.items()):
+            if nodes[lane].store.is_damaged:
+                continue
             has_batch = any(
                 header.lane == lane and header.position == owed
                 for header in (self._ledger.batches[digest] for digest in nodes[lane].store.durable.batches)
@@ -82,7 +84,8 @@ class HonestyChecker(Observer):
         self._ledger = ledger
 
     def on_started(self, node: SimulatedNode) -> None:
-        if node.replica is not None and node.replica.observer_reason is not None:
+        is_observer = node.replica is not None and node.replica.observer_reason is not None
+        if node.replica is not None and is_observer and not node.store.is_damaged:
             detail = f"a crash alone makes an observer: {node.replica.observer_reason}"
             self._ledger.report("D1", 0, node.index, detail)
 

@@ -139,7 +139,7 @@ class VotingRulesChecker(Observer):
                 report("V5", view, node.index, f"lane {lane} moves from {old.position} to {new.position}")
             if new.position == old.position and new.digest != old.digest:
                 report("V5", view, node.index, f"lane {lane} changes its tip at {new.position}")
-        if not parent.time_ms < header.time_ms <= node.get_instant().wall_ms + self._drift_ms:
+        if not parent.time_ms < header.time_ms <= node.clock.get_wall_ms_max() + self._drift_ms:
             report("V7", view, node.index, "the time is not in the voter's window")
 
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 
-from sequencer.simulation.faults import ALL_FAULTS, FaultKind
+from sequencer.simulation.faults.plan import ALL_FAULTS
 from sequencer.simulation.options import SimulationOptions
 from sequencer.simulation.runner import run_seed
 from tests.simulation.directed import COMES_THROUGH, Play, perform
@@ -39,7 +39,7 @@ class PlantedBug:
     """Rules whose monitors or invariants count as having caught it."""
     plant: Callable[[], AbstractContextManager[None]]
     validators: int = 4
-    faults: tuple[FaultKind, ...] = ALL_FAULTS
+    faults: tuple[str, ...] = ALL_FAULTS
     play: Play | None = None
     """The directed play that catches it; None: random seeds do."""
 
