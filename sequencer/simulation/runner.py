@@ -16,6 +16,7 @@ from hashlib import sha256
 from statistics import median
 
 from sequencer.simulation.checkers.ledger import Violation
+from sequencer.simulation.faults.plan import ALL_FAULTS
 from sequencer.simulation.options import SimulationOptions
 from sequencer.simulation.simulator import SeedResult, Simulation
 
@@ -125,7 +126,7 @@ def simulate(campaign: Campaign, on_seed: Callable[[SeedResult], None] | None = 
 
 def format_replay(seed: int, options: SimulationOptions) -> str:
     """Return the one command that runs a seed again."""
-    faults = ",".join(options.faults) or "none"
+    faults = "all" if options.faults == ALL_FAULTS else ",".join(options.faults) or "none"
     powers = f" --powers {','.join(map(str, options.powers))}" if options.powers else ""
     byzantine = f" --byzantine {options.byzantine}" if options.byzantine else ""
     behaviours = f" --behaviours {','.join(options.behaviours)}" if options.behaviours else ""

