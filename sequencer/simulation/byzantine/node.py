@@ -30,25 +30,26 @@ class ByzantineNode(SimulatedNode):
         super().__init__(machine, config, index, wall_offset_ms)
         self.conspiracy = conspiracy
         self.machine = machine
-        self._behaviours: tuple[Behaviour, ...] = ()
+        self.behaviours: tuple[Behaviour, ...] = ()
+        """What it does wrongly, in the order in which events and effects pass."""
         self._is_started = False
 
     def corrupt(self, behaviours: tuple[type[Behaviour], ...], seed: str) -> None:
         """Take on behaviours, each with a random stream of its own."""
-        self._behaviours = tuple(make(self, random.Random(f"{seed}/{self.index}/{make.name}")) for make in behaviours)
+        self.behaviours = tuple(make(self, random.Random(f"{seed}/{self.index}/{make.name}")) for make in behaviours)
 
     def boot(self) -> None:
         """Start a replica on what the disk holds; behaviours begin with the first start."""
         super().boot()
         if not self._is_started:
             self._is_started = True
-            for behaviour in self._behaviours:
+            for behaviour in self.behaviours:
                 behaviour.start()
 
     def handle(self, event: Event) -> None:
         """Let the replica handle what no behaviour keeps from it."""
         is_kept = False
-        for behaviour in self._behaviours:
+        for behaviour in self.behaviours:
             is_kept |= not behaviour.see(event)
         if not is_kept:
             super().handle(event)
@@ -64,6 +65,6 @@ class ByzantineNode(SimulatedNode):
         self.machine.scheduler.call_after(delay_us, callback, *args)
 
     def _perform(self, effects: tuple[Effect, ...]) -> None:
-        for behaviour in self._behaviours:
+        for behaviour in self.behaviours:
             effects = tuple(done for effect in effects for done in behaviour.replace(effect))
         super()._perform(effects)

@@ -29,7 +29,7 @@ class Twins(Behaviour):
         """Start the second replica on an empty disk."""
         self._with_first = frozenset(self.peers)
         self._with_second: frozenset[ValidatorIndex] = frozenset()
-        self._second = _SecondNode(self.node, self._send_from_second)
+        self._second = SecondNode(self.node, self._send_from_second)
         self._second.boot()
         self._regroup()
 
@@ -67,7 +67,7 @@ class Twins(Behaviour):
         self.node.call_later(self.rng.randint(*REGROUP_SECONDS) * SECOND, self._regroup)
 
 
-class _SecondNode(SimulatedNode):
+class SecondNode(SimulatedNode):
     """The other process: everything but its connections is its own."""
 
     def __init__(self, first: ByzantineNode, send: Callable[[tuple[ValidatorIndex, ...], Message], None]) -> None:
