@@ -13,7 +13,7 @@ INTERVAL_SECONDS = 0.2
 """Pause of a worker between two calls."""
 ITEMS_PER_CALL = 5
 WORKERS = 4
-"""With the two above: at most 100 transfers per second."""
+"""With the two above: at most 100 transfers per second, unless the caller asks for other numbers."""
 LAST_TRIES = 4
 """After the end, for items that were refused: a gap would hold up all that follows in their channels."""
 STOP_SECONDS_MAX = 30.0
@@ -22,11 +22,14 @@ STOP_SECONDS_MAX = 30.0
 class BackgroundLoad:
     """Sends transfers from a few threads to every validator in turn that answers, until the context ends."""
 
-    def __init__(self, cluster: Cluster, wallet: Wallet) -> None:
+    def __init__(
+        self, cluster: Cluster, wallet: Wallet, *, workers: int = WORKERS, items_per_call: int = ITEMS_PER_CALL
+    ) -> None:
         self._cluster = cluster
         self._wallet = wallet
+        self._items_per_call = items_per_call
         self._ended = threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=[number], daemon=True) for number in range(WORKERS)]
+        self._threads = [threading.Thread(target=self._run, args=[number], daemon=True) for number in range(workers)]
         self.sent = 0
         """Transfers that some validator answered for."""
         self.seconds = 0.0
@@ -48,7 +51,7 @@ class BackgroundLoad:
 
     def _run(self, turn: int) -> None:
         while not self._ended.wait(INTERVAL_SECONDS):
-            items = [self._wallet.sign_transfer() for _ in range(ITEMS_PER_CALL)]
+            items = [self._wallet.sign_transfer() for _ in range(self._items_per_call)]
             turn += 1
             tries_after_end = 0
             # A channel keeps its order only if a refused item is sent again before its successor.

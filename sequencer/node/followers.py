@@ -71,6 +71,8 @@ class Followers:
         self._height: Height = 0
         self.lowest_asked: dict[str, Height] = {}
         """Lowest height whose block each connected follower asked for, by peer id."""
+        self._newest: tuple[Request, Height, bytes] | None = None
+        """The last answer with blocks, of which request, and how far the node had come."""
         self._waiting: OrderedDict[Key, _Waiting] = OrderedDict()
         self._changed = trio.lowlevel.ParkingLot()
         self._limiter = trio.CapacityLimiter(1)
@@ -147,15 +149,18 @@ class Followers:
         return self._height >= waiting.request.from_height and self._height > waiting.seen_height
 
     async def _answer(self, waiting: _Waiting) -> bytes | None:
-        """Return the answer; None if there is none yet and time is left."""
+        """Return the answer; None if there is none yet and time is left. All who are at the head ask the same."""
         seen_height = self._height
+        if self._newest is not None and self._newest[:2] == (waiting.request, seen_height):
+            return self._newest[2]
         answer = await trio.to_thread.run_sync(self._load, waiting.request, limiter=self._limiter)
         if isinstance(answer, SyncBlocks) and isinstance(waiting.request, Sync):
             is_pruned = waiting.request.from_height < answer.oldest
             if not answer.blocks and not is_pruned and trio.current_time() < waiting.until:
                 waiting.seen_height = seen_height
                 return None
-            self.counters["follower_blocks_sent"] += len(answer.blocks)
+            self._newest = (waiting.request, seen_height, encode_message(answer))
+            return self._newest[2]
         return encode_message(answer)
 
     def _load(self, request: Request) -> SyncBlocks | Batches | SnapshotOffer | SnapshotChunk:

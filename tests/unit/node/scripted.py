@@ -59,6 +59,7 @@ class GatedStore:
         self.blocks: tuple[FinalizedBlock, ...] = ()
         self.batches: tuple[Batch, ...] = ()
         self.oldest: Height = 0
+        self.loads = 0
         self.snapshot = b""
 
     def load(self) -> Recovery:
@@ -75,6 +76,7 @@ class GatedStore:
         assert self.gate.wait(10)
 
     def load_blocks(self, request: int, from_height: Height, count: int) -> BlocksLoaded:
+        self.loads += 1
         return BlocksLoaded(request, self.blocks, None, self.oldest, self.oldest)
 
     def load_batches(self, effect: LoadBatches) -> BatchesLoaded:

@@ -80,6 +80,20 @@ async def test_request_for_the_next_block_waits_for_it(nursery: trio.Nursery) ->
     nursery.cancel_scope.cancel()
 
 
+async def test_followers_at_the_head_cost_one_reading(nursery: trio.Nursery) -> None:
+    """All of them ask for the same block."""
+    served = Served(nursery, 3)
+    chain = Chain()
+    chain.grow(1)
+    served.store.blocks = tuple(chain.blocks)
+    for name in ("one", "two", "three"):
+        served.followers.receive(name, Sync(3, 5))
+    await wait_until(lambda: len(served.line.sent) == 3)
+    assert {name for name, _ in served.line.sent} == {"one", "two", "three"}
+    assert served.store.loads == 1
+    nursery.cancel_scope.cancel()
+
+
 async def test_request_without_an_answer_ends_empty(nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that the follower asks somebody else: before that it is looked at once per new height."""
     monkeypatch.setattr(serving, "HOLD_SECONDS", 0.05)
