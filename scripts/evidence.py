@@ -2,7 +2,7 @@
 
     python -m scripts.evidence [--skip-pytest] [NAME …]
 
-Runs one after the other, in less than 20 minutes. Wants a quiet machine, root, nft and strace.
+Runs one after the other, in less than 30 minutes. Wants a quiet machine, root, nft and strace.
 Exit status: 0 all held, 1 a promise was broken, 2 a script could not run.
 """
 
@@ -27,6 +27,7 @@ SECONDS_MAX = {
     "count_syncs": 180,
     "lane_off": 120,
     "full_nodes": 180,
+    "state_sync": 900,
     "hostile_requests": 90,
     "slow_connections": 90,
 }

@@ -35,6 +35,8 @@ FIRST = "full0"
 """The full node that follows from the beginning: the control for what is asked of validators."""
 VALUES, VALUE_BYTES, VALUES_PER_BUNDLE = 1_200, 1_000, 60
 """State that makes the snapshot large enough for every peer to be asked for a chunk of it."""
+BUNDLES_PER_CALL = 5
+"""About 300 KB in one request."""
 HEIGHT_SECONDS_MAX = 900.0
 JOIN_SECONDS_MAX = 90.0
 JOINERS_MAX = 4
@@ -78,8 +80,11 @@ def fill_state(cluster: Cluster, wallet: Wallet, report: Report) -> None:
         ]
         bundle = BundleBuilder(wallet.genesis).add_leg("gamma", payer, values)
         bundles.append(sign_bundle(bundle.build(payer, sequence, 0, valid_until=100_000), [payer]))
-    for start in range(0, len(bundles), 10):
-        items = [("0x" + bundle.id.hex(), "0x" + bundle.item_bytes.hex()) for bundle in bundles[start : start + 10]]
+    for start in range(0, len(bundles), BUNDLES_PER_CALL):
+        items = [
+            ("0x" + bundle.id.hex(), "0x" + bundle.item_bytes.hex())
+            for bundle in bundles[start : start + BUNDLES_PER_CALL]
+        ]
         wallet.send("val0", items)
         ids = [item_id for item_id, _ in items]
         wait_until(partial(wallet.is_all_final, "val0", ids), JOIN_SECONDS_MAX, "the state is filled")

@@ -54,9 +54,10 @@ class Cluster:
         nursery: trio.Nursery,
         names: tuple[str, ...] = NAMES,
         make_network: MakeNetwork | None = None,
+        retain_heights: int | None = None,
     ) -> None:
         """`make_network` joins them otherwise than in memory."""
-        blueprint = draw(Wish(len(names), "alpha,beta", 7, None))
+        blueprint = draw(Wish(len(names), "alpha,beta", 7, retain_heights))
         parameters = replace(blueprint.genesis.parameters, idle_ms=60, pace_ms=10)
         blueprint = replace(blueprint, genesis=replace(blueprint.genesis, parameters=parameters))
         build(blueprint, directory, [NodeSettings(name, "127.0.0.1:0") for name in names])
