@@ -8,7 +8,7 @@ without being banned for it or being proven faulty; every table is bounded per s
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from sequencer.crypto.signatures import Verifier
 from sequencer.errors import PeerError, VerificationError
@@ -54,11 +54,18 @@ class EvidencePool:
     """All evidence that one node holds, in the order in which it came to be known."""
 
     def __init__(
-        self, genesis: Genesis, own_index: ValidatorIndex | None, verifier: Verifier, stored: Iterable[Evidence]
+        self,
+        genesis: Genesis,
+        own_index: ValidatorIndex | None,
+        verifier: Verifier,
+        stored: Iterable[Evidence],
+        on_fork: Callable[[ValidatorIndex], None],
     ) -> None:
+        """`on_fork` is called with the owner of each lane that is proven to fork. # X5 L8"""
         self._genesis = genesis
         self._own_index = own_index
         self._verifier = verifier
+        self._on_fork = on_fork
         self._held: dict[Key, Evidence] = {}
         self._testified: dict[ValidatorIndex, deque[tuple[SignatureKind, int, int]]] = {}
         self.refused = 0
@@ -126,7 +133,7 @@ class EvidencePool:
         except VerificationError:
             self.damaged += 1
         else:
-            self._held[_make_key(evidence)] = evidence
+            self._add(evidence)
 
     def _consider(self, evidence: Evidence) -> list[Effect]:
         """Keep and send what this node noticed, if it proves to be true."""
@@ -141,8 +148,13 @@ class EvidencePool:
         return [*self._keep(evidence), Broadcast(Accusation(evidence))]
 
     def _keep(self, evidence: Evidence) -> list[Effect]:
-        self._held[_make_key(evidence)] = evidence
+        self._add(evidence)
         return [StoreEvidence(evidence)]
+
+    def _add(self, evidence: Evidence) -> None:
+        self._held[_make_key(evidence)] = evidence
+        if evidence.kind is EvidenceKind.TWO_BATCHES:
+            self._on_fork(evidence.signer)
 
     def _is_wanted(self, evidence: Evidence) -> bool:
         """Tell whether the evidence would be kept if it is true; one that comes beyond the bound is counted."""

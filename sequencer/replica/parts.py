@@ -85,7 +85,7 @@ class Parts:
         following = Following() if config.index is None else None
         self.catch_up = CatchUp(genesis.chain_id, genesis.committee, config.verifier, following)
         self.server = BlockServer()
-        self.evidence = EvidencePool(genesis, config.index, config.verifier, recovery.evidence)
+        self.evidence = EvidencePool(genesis, config.index, config.verifier, recovery.evidence, self.lanes.freeze)
         self.peers: dict[ValidatorIndex, None] = {}
         """Connected validators."""
 

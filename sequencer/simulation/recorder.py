@@ -13,8 +13,9 @@ from sequencer.types.batch import Batch
 from sequencer.types.block import FinalizedBlock
 from sequencer.types.commitment import CommitmentCertificate, CommitmentVote
 from sequencer.types.effects import Answer
+from sequencer.types.evidence import Evidence, Statement
 from sequencer.types.executed import ExecutedBlock
-from sequencer.types.messages import Hello, Message
+from sequencer.types.messages import Accusation, Hello, Message
 from sequencer.types.records import VoteRecord
 from sequencer.types.vote import Certificate, Proposal, Vote
 
@@ -60,6 +61,10 @@ class Recorder(Observer):
     def on_certified(self, node: SimulatedNode, certificate: CommitmentCertificate) -> None:
         self._add(node, "keeps commitment certificate", certificate.height, certificate.digest)
 
+    def on_evidence(self, node: SimulatedNode, evidence: Evidence) -> None:
+        action = f"keeps evidence {evidence.kind.rule} against {evidence.signer}"
+        self._add(node, action, evidence.number, evidence.digests[-1])
+
     def on_answered(self, node: SimulatedNode, answer: Answer) -> None:
         for submission in answer.submissions:
             self._add(node, f"answers {submission.status.value}", answer.request, submission.item_id)
@@ -91,6 +96,10 @@ def _describe(message: Message) -> tuple[int, bytes]:
             return message.header.position, message.digest
         case CommitmentVote() | CommitmentCertificate():
             return message.height, message.digest
+        case Accusation():
+            return message.evidence.number, message.evidence.digests[-1]
+        case Statement():
+            return message.number, message.digest
         case Hello():
             return message.view, message.finalized_digest
         case _:

@@ -47,6 +47,9 @@ class CampaignResult:
     bundles_committed: int = 0
     bundles_aborted: int = 0
     restarts: int = 0
+    evidence: int = 0
+    """Offences that correct validators could prove."""
+    seeds_with_evidence: int = 0
     event_count: int = 0
     cpu_seconds: float = 0.0
     """CPU time of the seeds themselves, over all workers."""
@@ -67,6 +70,8 @@ class CampaignResult:
         self.bundles_committed += result.bundles_committed
         self.bundles_aborted += result.bundles_aborted
         self.restarts += result.restarts
+        self.evidence += result.evidence
+        self.seeds_with_evidence += result.evidence > 0
         self.event_count += result.event_count
         self.cpu_seconds += cpu_seconds
         self.violations.extend((result.seed, violation) for violation in result.violations)
@@ -91,6 +96,8 @@ class CampaignResult:
             "bundles_committed": self.bundles_committed,
             "bundles_aborted": self.bundles_aborted,
             "restarts": self.restarts,
+            "evidence": self.evidence,
+            "seeds_with_evidence": self.seeds_with_evidence,
             "cpu_seconds": round(self.cpu_seconds, 3),
             "seeds_per_minute": round(60 * self.seeds / self.cpu_seconds, 1) if self.cpu_seconds else 0,
             "violations": [

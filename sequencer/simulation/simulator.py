@@ -17,6 +17,7 @@ from sequencer.simulation.byzantine.registry import BEHAVIOURS, draw_behaviours
 from sequencer.simulation.cast import draw_cast
 from sequencer.simulation.checkers.agreement import CertificateChecker, OrderChecker, PrefixChecker
 from sequencer.simulation.checkers.availability import AvailabilityChecker, HaveChecker, VoteAvailabilityChecker
+from sequencer.simulation.checkers.evidence import EvidenceChecker
 from sequencer.simulation.checkers.execution import AtomicityChecker, ExecutionChecker
 from sequencer.simulation.checkers.ledger import Ledger, Violation
 from sequencer.simulation.checkers.progress import HonestyChecker, InclusionChecker, ProgressChecker
@@ -66,6 +67,8 @@ class SeedResult:
     bundles_committed: int
     bundles_aborted: int
     restarts: int
+    evidence: int
+    """Offences that correct validators could prove. # X1-X7"""
     fired: dict[str, int]
     event_count: int
     action_count: int
@@ -131,6 +134,7 @@ class Simulation:
         self.clients = Clients(self.scheduler, clients_rng, workload, ledger, self._check_item, reference)
         self.execution = ExecutionChecker(ledger, reference, self._check_item)
         self.atomicity = AtomicityChecker(ledger, economy, self.clients, self.execution.counts)
+        self.evidence = EvidenceChecker(ledger, self._verifier)
         for observer in (
             self.recorder,
             ledger,
@@ -147,6 +151,7 @@ class Simulation:
             self.atomicity,
             self.inclusion,
             HonestyChecker(ledger),
+            self.evidence,
         ):
             self.observers.add(observer)
 
@@ -248,6 +253,7 @@ class Simulation:
             bundles_aborted=counts["bundles_aborted"],
             restarts=self.injector.restarts,
             fired=dict(sorted((self.injector.fired + self.conspiracy.fired).items())),
+            evidence=self.evidence.count,
             event_count=self.scheduler.event_count,
             action_count=self.trace.count,
             trace_hash=self.trace.get_hash(),

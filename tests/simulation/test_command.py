@@ -19,6 +19,8 @@ FIELDS = {
     "bundles_committed",
     "bundles_aborted",
     "restarts",
+    "evidence",
+    "seeds_with_evidence",
     "cpu_seconds",
     "seeds_per_minute",
     "violations",

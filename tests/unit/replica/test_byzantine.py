@@ -9,7 +9,8 @@ import pytest
 from sequencer.types import effects as out
 from sequencer.types import events
 from sequencer.types.batch import Batch, decode_payload
-from sequencer.types.messages import Batches, GetBatches, Have, HaveEntry, Message
+from sequencer.types.evidence import Statement
+from sequencer.types.messages import Accusation, Batches, GetBatches, Have, HaveEntry, Message
 from sequencer.types.primitives import Tip
 from sequencer.types.vote import Proposal, Vote, VoteKind
 from tests.unit.core_world import NOBODY, Group, name_digest, set_tip, tip
@@ -51,9 +52,10 @@ def make_have(*batches: Batch) -> Have:
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_X5_forked_lane_becomes_one_lane_for_everybody(depth: int) -> None:
-    """Two validators hold one fork and one the other; finality decides, and the lane goes on."""
+    """Two validators hold one fork and one the other; finality decides, and the lane goes on while nobody proves it."""
     left, right = GROUP.chain(LIAR, 4, "left"), GROUP.chain(LIAR, depth, "right")
     scene = Scene()
+    scene.is_dropped = lambda source, target, message: isinstance(message, Accusation | Statement)
     for batch in left[:3]:
         scene.say(batch, 0, 1)
     for batch in right:
@@ -65,6 +67,23 @@ def test_X5_forked_lane_becomes_one_lane_for_everybody(depth: int) -> None:
     scene.say(make_have(left[3]))
     scene.run(24_000, lambda: all(len(scene.get_lane(index)) == 4 for index in HONEST))
     assert [scene.get_lane(index) for index in HONEST] == [[f"left3/{n}".encode() for n in range(1, 5)]] * 3
+    assert_prefixes(scene)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_X5_forked_lane_that_is_proven_is_the_same_for_everybody(depth: int) -> None:
+    """Whether something of it was ordered before the proof came or not, all deliver the same, and go on. # L8"""
+    left, right = GROUP.chain(LIAR, 4, "left"), GROUP.chain(LIAR, depth, "right")
+    scene = Scene()
+    for batch in left[:3]:
+        scene.say(batch, 0, 1)
+    for batch in right:
+        scene.say(batch, 2)
+    for index in HONEST:
+        scene.say(make_have(left[2]), index)
+    scene.run(12_000)
+    assert {evidence.kind.rule for index in HONEST for evidence in scene.replicas[index].get_evidence()} == {"X5"}
+    assert min(replica.executor.height for replica in scene.replicas.values()) >= 5
     assert_prefixes(scene)
 
 

@@ -337,3 +337,25 @@ def test_proposal_statement_is_what_a_stranger_verifies() -> None:
     statement = make_proposal_statement(leader, proposal.header, proposal.signature)
     assert statement.is_signed(GROUP.chain_id, GROUP.committee, VERIFY)
     assert len(encode_evidence(make_pair(5))) < 300
+
+
+def test_L8_lane_that_is_proven_to_fork_is_proposed_no_more_also_after_a_restart() -> None:
+    """The proof may come from somebody else, or from the disk: a leader leaves the lane out for the epoch."""
+    scene = Scene()
+    scene.say(Accusation(make_pair(1, SignatureKind.BATCH_HEADER)), 0)
+    scene.run(100)
+    for index in HONEST:
+        scene.restart(index)
+    for batch in GROUP.chain(LIAR, 2):
+        scene.say(batch)
+    scene.run(5_000)
+    assert [scene.get_lane(index) for index in HONEST] == [[]] * 3
+
+
+def test_L8_lane_that_nobody_proved_to_fork_is_proposed() -> None:
+    """Control: the same batches without the proof are ordered."""
+    scene = Scene()
+    for batch in GROUP.chain(LIAR, 2):
+        scene.say(batch)
+    scene.run(5_000)
+    assert [len(scene.get_lane(index)) for index in HONEST] == [2] * 3
