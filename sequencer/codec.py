@@ -131,14 +131,22 @@ class Fields:
         return value
 
     def array(self, name: str, largest: int, read: Callable[[object, str], _T], smallest: int = 0) -> tuple[_T, ...]:
-        """Return the next element as an array of `smallest`..`largest` values, each read by `read(value, path)`."""
+        """Return the next element as an array of `smallest`..`largest` values, each read by `read(value, path)`.
+
+        `read` is given an empty path; the element's own is put before it only when it raises.
+        """
         value = self.take(name)
-        path = f"{self._path}.{name}"
         if not isinstance(value, tuple):
-            raise DecodeError(path, "must be an array")
+            raise DecodeError(f"{self._path}.{name}", "must be an array")
         if not smallest <= len(value) <= largest:
-            raise DecodeError(path, f"must have {smallest}..{largest} elements, has {len(value)}")
-        return tuple([read(element, f"{path}[{index}]") for index, element in enumerate(value)])
+            raise DecodeError(f"{self._path}.{name}", f"must have {smallest}..{largest} elements, has {len(value)}")
+        elements: list[_T] = []
+        try:
+            for element in value:
+                elements.append(read(element, ""))
+        except DecodeError as error:
+            raise DecodeError(f"{self._path}.{name}[{len(elements)}]{error.path}", error.reason) from None
+        return tuple(elements)
 
     def optional(self, name: str, read: Callable[[object, str], _T]) -> _T | None:
         """Return None, or the next element read by `read(value, path)`."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sequencer.crypto.signatures import Signer, Verifier
 from sequencer.types.genesis import Genesis
+from sequencer.types.item import CheckedItem, check_item
 from sequencer.types.primitives import ValidatorIndex
 
 
@@ -26,3 +28,11 @@ class ReplicaConfig:
     """False: neither publish nor take in gossip."""
     is_optimistic: bool = True
     """False: as leader propose supported tips only. # P2"""
+    remembered_check: Callable[[bytes], CheckedItem] | None = None
+    """The stateless checks of an item from a caller that remembers their results; None: check anew."""
+
+    def check_item(self, item: bytes) -> CheckedItem:
+        """Apply the stateless checks to an item of a stored block. # A3"""
+        if self.remembered_check is not None:
+            return self.remembered_check(item)
+        return check_item(item, self.genesis.item_rules, self.verifier)

@@ -13,7 +13,6 @@ from sequencer.types.batch import decode_payload
 from sequencer.types.block import FinalizedBlock
 from sequencer.types.executed import ExecutedBlock
 from sequencer.types.genesis import Genesis
-from sequencer.types.item import check_items
 from sequencer.types.primitives import Tip
 from sequencer.types.records import RecordKind, Recovery
 
@@ -66,8 +65,7 @@ def recover(config: ReplicaConfig, recovery: Recovery, on_replayed: Callable[[Ex
 def execute_block(config: ReplicaConfig, executor: Executor, block: FinalizedBlock) -> ExecutedBlock:
     """Check and execute one stored block at once."""
     items = [item for batch in block.batches for item in decode_payload(batch.payload)]
-    checked = check_items(items, config.genesis.item_rules, config.verifier)
-    executor.begin(block.header, list(zip(items, checked, strict=True)))
+    executor.begin(block.header, [(item, config.check_item(item)) for item in items])
     executor.step(len(items))
     return executor.finish()
 

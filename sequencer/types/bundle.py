@@ -178,7 +178,7 @@ class Operation:
         """Return [name, [argument, …]]; a reference is the array [leg, name]."""
         return (
             self.name,
-            tuple((arg.leg, arg.name) if isinstance(arg, Reference) else arg for arg in self.arguments),
+            tuple([(arg.leg, arg.name) if isinstance(arg, Reference) else arg for arg in self.arguments]),
         )
 
 
@@ -216,13 +216,15 @@ class AccessMode(enum.IntEnum):
     WRITE = 1
 
 
+_ACCESS_MODES = tuple(AccessMode)
+
 AccessSet: TypeAlias = tuple[tuple[str, AccessMode], ...]
 """Declared keys, strictly ascending by key. # A7"""
 
 
 def _read_access_entry(value: object, path: str) -> tuple[str, AccessMode]:
     read = Fields(value, path)
-    entry = (read_key(read.take("key"), f"{path}.key"), AccessMode(read.uint("mode", AccessMode.WRITE)))
+    entry = (read_key(read.take("key"), f"{path}.key"), _ACCESS_MODES[read.uint("mode", AccessMode.WRITE)])
     read.finish()
     return entry
 
@@ -257,9 +259,9 @@ class Leg:
         return (
             self.rollup,
             self.signer,
-            tuple(condition_to_value(condition) for condition in self.conditions),
-            tuple(operation.to_value() for operation in self.operations),
-            None if self.access is None else tuple((key, int(mode)) for key, mode in self.access),
+            tuple([condition_to_value(condition) for condition in self.conditions]),
+            tuple([operation.to_value() for operation in self.operations]),
+            self.access,
         )
 
     @classmethod
