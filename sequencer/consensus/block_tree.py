@@ -22,7 +22,9 @@ OPEN_HEADERS_MAX = 4_096
 class BlockTree:
     """Headers above and around the newest delivered block."""
 
-    def __init__(self, head: BlockHeader) -> None:
+    def __init__(self, head: BlockHeader, retain_heights: int | None = None) -> None:
+        """`retain_heights`: of how many finalized blocks the headers are kept at most; None sets no such limit. # L7"""
+        self._finalized_max = min(retain_heights or FINALIZED_HEADERS_MAX, FINALIZED_HEADERS_MAX)
         self.head = head
         """Newest header that came out as finalized with all its ancestors."""
         self._finalized: OrderedDict[Digest, BlockHeader] = OrderedDict({head.digest: head})
@@ -84,7 +86,7 @@ class BlockTree:
         for newer in chain:
             self._open.pop(newer.digest, None)
             self._finalized[newer.digest] = newer
-        while len(self._finalized) > FINALIZED_HEADERS_MAX:
+        while len(self._finalized) > self._finalized_max:
             self._finalized.popitem(last=False)
         self.head = chain[-1]
         return tuple(chain)

@@ -27,7 +27,7 @@ from sequencer.types.effects import Effect, Send
 from sequencer.types.evidence import Evidence, Statement
 from sequencer.types.messages import BlockHeaders, GetBlocks
 from sequencer.types.parameters import Parameters
-from sequencer.types.primitives import Digest, Instant, ValidatorIndex, View, get_earliest
+from sequencer.types.primitives import Digest, Height, Instant, ValidatorIndex, View, get_earliest
 from sequencer.types.records import RecordKind
 from sequencer.types.vote import Certificate, Proposal, Vote, VoteKind
 
@@ -97,6 +97,11 @@ class Consensus:
     def finalization(self) -> Certificate | None:
         """F certificate of the newest finalized view; None at genesis."""
         return self._state.finalization
+
+    def get_finalizers(self) -> tuple[tuple[ValidatorIndex, ...], Height]:
+        """Return who finalized the newest finalized view, and its height; 0 while its header is not held."""
+        certificate, header = self.finalization, self._state.tree.get(self.finalized_digest)
+        return ((), 0) if certificate is None or header is None else (certificate.signers, header.height)
 
     def freeze_cut(self, is_frozen: bool) -> None:
         """Propose no batches while frozen (safe halt, or delivery lags). # O1 E2"""

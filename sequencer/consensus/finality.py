@@ -35,8 +35,8 @@ class FinalizedHeader:
 class Finality:
     """What is final. A view's certificate counts at once; headers come out when their chain is held."""
 
-    def __init__(self, anchor: Anchor) -> None:
-        self.tree = BlockTree(anchor.head)
+    def __init__(self, anchor: Anchor, retain_heights: int | None = None) -> None:
+        self.tree = BlockTree(anchor.head, retain_heights)
         self.tree.add(anchor.finalized)
         for header in anchor.headers:
             self.tree.add(header)

@@ -46,6 +46,10 @@ class OwnVotes:
         """Tell whether this node is a validator in order."""
         return self._signer is not None
 
+    def raise_floor(self, view: View) -> None:
+        """Sign nothing new in views below this one: the node has been there. # C3 R2"""
+        self.highest_view = max(self.highest_view, view)
+
     def stop(self) -> None:
         """Sign nothing more, for ever. # C2"""
         self._signer = None

@@ -48,7 +48,7 @@ class AgreementState:
         self.own_votes = own_votes
         self.verifier = verifier
         self.availability = availability
-        self.finality = Finality(anchor)
+        self.finality = Finality(anchor, parameters.retain_heights)
         self.fetch = HeaderFetch(parameters.fetch_retry_ms)
         self.forwarding = Forwarding()
         self.patience = Patience()

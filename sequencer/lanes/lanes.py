@@ -216,6 +216,10 @@ class Lanes:
         self._push(now)
         return self._held.is_changed or bool(self._held.effects) or self._held.watch.has_suspicions
 
+    def announce(self) -> None:
+        """Say HAVE for all lanes soon: the floors have moved at once. # L2b R2"""
+        self._held.dirty.update(dict.fromkeys(range(len(self._held.lanes))))
+
     def on_hello(self, peer: ValidatorIndex, have: Have, now: Instant) -> None:
         """A connection to a peer is new: push what it lacks, note what it holds. # F5 L2b"""
         self._verify_have(have)

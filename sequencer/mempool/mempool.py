@@ -39,6 +39,8 @@ GOSSIP_TRIES_MAX = 3
 
 ChannelKey: TypeAlias = tuple[Address, int]
 """A payer's public key and one of its channels."""
+AddToLane: TypeAlias = Callable[[Digest, bytes, Instant], bool]
+"""Lets an item wait for the next own batch; False if there is no room."""
 
 
 class Accounts(Protocol):
@@ -79,7 +81,7 @@ class Mempool:
         committee_size: int,
         own_index: ValidatorIndex | None,
         accounts: Accounts,
-        add_to_lane: Callable[[Digest, bytes, Instant], bool] | None,
+        add_to_lane: AddToLane | None,
         is_gossip_enabled: bool,
     ) -> None:
         """Hold transactions for a node; `add_to_lane` is None for a node without a lane of its own."""
@@ -173,6 +175,15 @@ class Mempool:
                 keys[entry.channel_key] = None
         for key in keys:
             self._promote(key, now)
+
+    def move_to(self, accounts: Accounts, add_to_lane: AddToLane | None) -> None:
+        """Go on above another state and another own lane; `on_moved` must follow."""
+        self._accounts, self._add_to_lane = accounts, add_to_lane
+
+    def on_moved(self, now: Instant) -> None:
+        """The state jumped: what it has consumed leaves, and what waited in the lane before waits again. # R2"""
+        laned = [entry.id for entry in self._entries.values() if entry.stage is Stage.LANED]
+        self.on_executed(tuple(self._channels), laned, self._accounts.height, now)
 
     def _requeue(self, entry: Entry) -> None:
         """Ordered, and not consumed: its predecessor was missing, or it is inadmissible for good and leaves. # A4 A6"""

@@ -20,6 +20,7 @@ from sequencer.node.inbox import Inbox
 from sequencer.node.outbox import Outbox
 from sequencer.node.threads import run_abandonable
 from sequencer.store.interface import Store
+from sequencer.types.commitment import Commitment
 from sequencer.types.effects import (
     Answer,
     BanPeer,
@@ -98,6 +99,8 @@ class Outside(Protocol):
     def on_certified(self, height: int) -> None: ...
 
     def on_evidence(self, evidence: Evidence) -> None: ...
+
+    def on_installed(self, commitment: Commitment) -> None: ...
 
     def on_alarm(self, reason: str) -> None: ...
 
@@ -192,7 +195,8 @@ class Driver:
                 self._answer(request, submissions)
             case LoadBlocks() | LoadBatches() | LoadSnapshot() | LoadSnapshotChunk():
                 self._start(self._load, effect)
-            case InstallSnapshot():
+            case InstallSnapshot(claim):
+                self._outside.on_installed(claim.commitment)
                 self._start(self._recover)
             case SaveSnapshot():
                 self._start(self._save, effect)

@@ -69,6 +69,13 @@ class Reports:
         members = {"rule": evidence.kind.rule, "validator": evidence.signer, "number": evidence.number}
         self._event_log.write("evidence", {**members, "id": compute_evidence_id(evidence).hex()})
 
+    def on_installed(self, commitment: Commitment) -> None:
+        """Note a snapshot from peers that is stored. # R2"""
+        self.height, self.commitment = commitment.height, commitment.digest
+        self._tell()
+        members = {"height": commitment.height, "commitment": commitment.digest.hex()}
+        self._event_log.write("snapshot_installed", members)
+
     def on_alarm(self, reason: str) -> None:
         """Note that the replica has stopped signing."""
         self._event_log.write("alarm", {"text": reason})

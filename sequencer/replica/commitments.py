@@ -83,6 +83,10 @@ class Commitments:
         """Tell whether too many scheduled heights lack a certificate: leaders propose empty blocks. # E2"""
         return len(self._uncertified) >= self._parameters.uncertified_commitments_max
 
+    def get_certifiers(self) -> tuple[tuple[ValidatorIndex, ...], Height]:
+        """Return who signed the newest certificate, and its height; 0 before the first."""
+        return ((), 0) if self.certificate is None else (self.certificate.signers, self.certificate.height)
+
     def take_effects(self) -> list[Effect]:
         """Return what is to be done, once, in order."""
         effects, self._effects = self._effects, []
@@ -99,6 +103,15 @@ class Commitments:
         if logged is not None and logged != digest:
             raise InvariantViolation(f"executing block {height} again gives another commitment than the one signed")
         self._remember(executed)
+
+    def on_restored(self, height: Height, digest: Digest) -> None:
+        """Execution stands on a snapshot: what was signed and certified must agree with it. # D1 R2"""
+        if self._logged.get(height, digest) != digest:
+            raise InvariantViolation(f"the snapshot of height {height} has another commitment than the one signed")
+        self._executed = height
+        self._own[height] = digest
+        if self.certificate is not None and self.certificate.height > height:
+            self._ahead[self.certificate.height] = self.certificate
 
     def start(self) -> None:
         """Sign what is not certified yet; signed again it is the same bytes. # R1"""

@@ -6,8 +6,9 @@ from sequencer.consensus.core import Consensus
 from sequencer.consensus.own_votes import OwnVotes
 from sequencer.execution.executor import Executor
 from sequencer.lanes.lanes import Lanes
-from sequencer.mempool.mempool import Mempool
+from sequencer.mempool.mempool import AddToLane, Mempool
 from sequencer.ordering.delivery import Delivery
+from sequencer.replica.adoption import Adoption
 from sequencer.replica.block_server import BlockServer
 from sequencer.replica.commitments import Commitments
 from sequencer.replica.configuration import ReplicaConfig
@@ -15,9 +16,12 @@ from sequencer.replica.evidence_pool import EvidencePool, Suspicion
 from sequencer.replica.item_checks import ItemChecks
 from sequencer.replica.pipeline import Pipeline
 from sequencer.replica.recovery import recover
+from sequencer.replica.snapshot_server import SnapshotServer
 from sequencer.sync.catch_up import CatchUp
 from sequencer.sync.following import Following
+from sequencer.sync.state_sync import Need, StateSync
 from sequencer.types.evidence import Statement
+from sequencer.types.messages import Have
 from sequencer.types.primitives import ValidatorIndex
 from sequencer.types.records import RecordKind, Recovery
 from sequencer.types.signing import SignatureKind
@@ -26,7 +30,10 @@ from sequencer.types.signing import SignatureKind
 class Parts:
     """All parts of one replica, joined; executes stored blocks above the snapshot again."""
 
-    def __init__(self, config: ReplicaConfig, recovery: Recovery) -> None:
+    def __init__(
+        self, config: ReplicaConfig, recovery: Recovery, earlier: Parts | None = None, restored: Executor | None = None
+    ) -> None:
+        """`earlier` parts hand on what a jump to a snapshot leaves as it is; `restored` stands on it. # R2"""
         genesis = config.genesis
         self.config = config
         self.commitments = Commitments(
@@ -39,12 +46,14 @@ class Parts:
             recovery.commitment,
             {record.number: record.digest for record in recovery.votes if record.kind is RecordKind.COMMITMENT},
         )
-        self.recovered = recover(config, recovery, self.commitments.on_replayed)
+        self.recovered = recover(config, recovery, self.commitments.on_replayed, restored)
         self.restored_batches = recovery.batches
         signer = None if self.recovered.observer_reason is not None else config.signer
         if signer is None:
             self.commitments.stop()
         self.executor: Executor = self.recovered.executor
+        if not self.recovered.replayed and self.executor.height:
+            self.commitments.on_restored(self.executor.height, self.executor.commitment.digest)
         head = self.recovered.anchor.head
         lane_signer = signer if config.is_lane_enabled else None
         self.lanes = Lanes(
@@ -59,9 +68,15 @@ class Parts:
             config.is_optimistic,
         )
         self.own_votes = OwnVotes(
-            genesis.chain_id, genesis.committee.epoch, signer, recovery.votes, recovery.certificates
+            genesis.chain_id,
+            genesis.committee.epoch,
+            signer,
+            recovery.votes,
+            recovery.certificates,
         )
-        self.consensus = Consensus(
+        if earlier is not None:
+            self.own_votes.raise_floor(earlier.consensus.view)
+        self.consensus: Consensus = Consensus(
             genesis.chain_id,
             genesis.committee,
             genesis.parameters,
@@ -72,22 +87,55 @@ class Parts:
             self.recovered.anchor,
         )
         self.delivery = Delivery(genesis.committee.seed, head, self.lanes)
-        self.checks = ItemChecks()
+        self.checks: ItemChecks = ItemChecks() if earlier is None else earlier.checks
         self.pipeline = Pipeline(self.executor, self.delivery, self.checks)
+        self.evidence = EvidencePool(genesis, config.index, config.verifier, recovery.evidence, self.lanes.freeze)
+        add_to_lane = self.lanes.add_item if lane_signer is not None else None
+        if earlier is None:
+            self._begin(add_to_lane)
+        else:
+            self._take_over(earlier)
+            self.mempool.move_to(self.executor, add_to_lane)
+
+    def _begin(self, add_to_lane: AddToLane | None) -> None:
+        """Make what does not depend on where execution stands."""
+        genesis, config = self.config.genesis, self.config
         self.mempool = Mempool(
             genesis.parameters,
             genesis.committee.size,
             config.index,
             self.executor,
-            self.lanes.add_item if lane_signer is not None else None,
+            add_to_lane,
             config.is_gossip_enabled,
         )
         following = Following() if config.index is None else None
         self.catch_up = CatchUp(genesis.chain_id, genesis.committee, config.verifier, following)
+        self.state_sync = StateSync(
+            genesis.chain_id, genesis.committee, config.verifier, genesis.parameters.retain_heights
+        )
         self.server = BlockServer()
-        self.evidence = EvidencePool(genesis, config.index, config.verifier, recovery.evidence, self.lanes.freeze)
-        self.peers: dict[ValidatorIndex, None] = {}
-        """Connected validators."""
+        self.snapshot_server = SnapshotServer()
+        self.adoption = Adoption()
+        self.peers: dict[ValidatorIndex, Have | None] = {}
+        """Connected validators, with what they said they hold when they connected."""
+
+    def _take_over(self, earlier: Parts) -> None:
+        """Go on with what a jump leaves as it is."""
+        self.mempool = earlier.mempool
+        self.catch_up = earlier.catch_up
+        self.state_sync = earlier.state_sync
+        self.server = earlier.server
+        self.snapshot_server = earlier.snapshot_server
+        self.adoption = earlier.adoption
+        self.peers = earlier.peers
+
+    @property
+    def need(self) -> Need:
+        """Tell whether only a snapshot leads further; a node that raised the alarm stays where it is. # R2"""
+        if self.alarm is not None:
+            return Need.NONE
+        retain_heights = self.config.genesis.parameters.retain_heights
+        return self.catch_up.get_need(self.pipeline.delivered.height, retain_heights, self.state_sync.has_asked)
 
     def take_suspicions(self) -> list[Suspicion]:
         """Return what any part noticed and nobody has verified, once. # X1-X7"""

@@ -35,13 +35,21 @@ class Recovered:
     observer_reason: str | None
 
 
-def recover(config: ReplicaConfig, recovery: Recovery, on_replayed: Callable[[ExecutedBlock], None]) -> Recovered:
+def recover(
+    config: ReplicaConfig,
+    recovery: Recovery,
+    on_replayed: Callable[[ExecutedBlock], None],
+    restored: Executor | None = None,
+) -> Recovered:
     """Restore the snapshot and execute the stored blocks above it again.
 
+    `restored` stands on the snapshot already, if the recovery has the one that it was made from.
     Raises `StoreError` if the snapshot is damaged and `InvariantViolation` if the blocks
     contradict what this validator signed.
     """
-    executor = _restore_executor(config.genesis, recovery)
+    if restored is None or restored.header != recovery.snapshot_header:
+        restored = _restore_executor(config.genesis, recovery)
+    executor = restored
     replayed: deque[ExecutedBlock] = deque(maxlen=REPLAYED_KEPT_MAX)
     items_replayed = 0
     for block in recovery.blocks:

@@ -38,6 +38,7 @@ from sequencer.types.messages import (
 from sequencer.types.outcome import Reason, Rejection
 from sequencer.types.primitives import Digest, Instant, ValidatorIndex, get_earliest
 from sequencer.types.records import EMPTY_RECOVERY, Recovery
+from sequencer.types.snapshot_messages import GetSnapshot, GetSnapshotChunk, SnapshotChunk, SnapshotOffer
 from sequencer.types.vote import Certificate, Proposal, Vote
 
 
@@ -46,9 +47,16 @@ class Replica:
 
     def __init__(self, config: ReplicaConfig, recovery: Recovery = EMPTY_RECOVERY) -> None:
         """Take up what the store kept; executes stored blocks above the snapshot again."""
-        parts = Parts(config, recovery)
-        self._parts = parts
         self._config = config
+        self._is_started = False
+        self._timer_ms: int | None = None
+        self._submissions_refused = 0
+        self._bans = 0
+        self._stand_on(Parts(config, recovery))
+
+    def _stand_on(self, parts: Parts) -> None:
+        """Work with these parts from now on."""
+        self._parts = parts
         self.observer_reason = parts.recovered.observer_reason
         self.executor: Executor = parts.executor
         """Read-only for callers."""
@@ -60,10 +68,6 @@ class Replica:
         self._catch_up = parts.catch_up
         self._server = parts.server
         self._settling = Settling(parts)
-        self._is_started = False
-        self._timer_ms: int | None = None
-        self._submissions_refused = 0
-        self._bans = 0
 
     # --- the contract -------------------------------------------------------------------
 
@@ -72,17 +76,27 @@ class Replica:
         if self._is_started:
             raise LocalError("the replica was started already")
         self._is_started = True
-        effects: list[out.Effect] = [out.StoreExecution(executed) for executed in self._parts.recovered.replayed]
+        effects: list[out.Effect] = []
+        self._begin(effects, now)
+        self._settle(effects, now)
+        return tuple(effects)
+
+    def _begin(self, effects: list[out.Effect], now: Instant) -> None:
+        """Take up what the store kept. # R1"""
+        effects.extend(out.StoreExecution(executed) for executed in self._parts.recovered.replayed)
         self._lanes.restore(self._parts.restored_batches)
         self._commitments.start()
         self._consensus.start(now)
-        self._settle(effects, now)
-        return tuple(effects)
 
     def handle(self, event: events.Event, now: Instant) -> tuple[out.Effect, ...]:
         """Take one event in and return what is to be done."""
         if not self._is_started:
             raise LocalError("the replica was not started")
+        if isinstance(event, events.SnapshotInstalled):
+            return self._on_snapshot_installed(event, now)
+        if self._parts.adoption.is_running:
+            self._parts.adoption.defer(event)
+            return ()
         effects: list[out.Effect] = []
         is_moved = True
         try:
@@ -96,6 +110,28 @@ class Replica:
             self._settle(effects, now)
         return tuple(effects)
 
+    def _on_snapshot_installed(self, event: events.SnapshotInstalled, now: Instant) -> tuple[out.Effect, ...]:
+        """Stand on the snapshot that is durable now, as after a restart, and go on with what waited. # R1 R2"""
+        earlier = self._parts
+        restored, waiting = earlier.adoption.end()
+        finalization = earlier.consensus.finalization
+        self._stand_on(Parts(self._config, event.recovery, earlier, restored))
+        effects: list[out.Effect] = []
+        self._begin(effects, now)
+        if finalization is not None:
+            self._consensus.on_certificate(finalization, now)
+        for peer, have in self._parts.peers.items():
+            if have is not None:
+                self._lanes.on_hello(peer, have, now)
+        self._lanes.announce()
+        self._mempool.on_moved(now)
+        self._catch_up.on_jumped()
+        self._parts.state_sync.on_installed(now)
+        self._settle(effects, now)
+        for late in waiting:
+            effects.extend(self.handle(late, now))
+        return tuple(effects)
+
     def get_timer(self) -> int | None:
         """Return the monotonic millisecond at which `TimerFired` is due."""
         return self._timer_ms
@@ -103,11 +139,14 @@ class Replica:
     def _settle(self, effects: list[out.Effect], now: Instant) -> None:
         """Bring all parts to rest, and note when the passing of time alone moves one of them."""
         self._settling.settle(effects, now)
+        if self._parts.adoption.is_running:
+            self._timer_ms = None
+            return
         self._timer_ms = get_earliest(
             self._consensus.get_timer(),
             self._lanes.get_timer(),
             self._mempool.get_timer(),
-            self._catch_up.get_timer(self._settling.get_blocked_since()),
+            self._settling.get_catch_up_timer(),
         )
 
     # --- queries ------------------------------------------------------------------------
@@ -145,6 +184,10 @@ class Replica:
                 _append(effects, self._server.on_loaded(event))
             case events.BatchesLoaded():
                 _append(effects, self._server.on_batches_loaded(event))
+            case events.SnapshotLoaded():
+                _append(effects, self._parts.snapshot_server.on_loaded(event))
+            case events.SnapshotChunkLoaded():
+                _append(effects, self._parts.snapshot_server.on_chunk_loaded(event))
             case events.PeerConnected(peer):
                 self._on_peer_connected(peer, effects)
             case events.PeerDisconnected(peer):
@@ -188,6 +231,14 @@ class Replica:
             case Statement():
                 rivals = self._parts.find_rivals(message)
                 effects.extend(self._parts.evidence.on_statement(peer, message, rivals))
+            case GetSnapshot():
+                _append(effects, self._parts.snapshot_server.on_get_snapshot(peer, message))
+            case SnapshotOffer():
+                self._parts.state_sync.on_offer(peer, message, now)
+            case GetSnapshotChunk():
+                _append(effects, self._parts.snapshot_server.on_get_chunk(peer, message))
+            case SnapshotChunk():
+                self._parts.state_sync.on_chunk(peer, message, now)
         return True
 
     def _on_timer(self, now: Instant) -> None:
@@ -198,6 +249,7 @@ class Replica:
         """Say who and where we are; what was in flight is lost. # F5"""
         self._parts.peers[peer] = None
         self._catch_up.on_connected(peer)
+        self._parts.state_sync.on_connected(peer)
         head = self._consensus.head
         hello = Hello(
             PROTOCOL_VERSION,
@@ -220,11 +272,13 @@ class Replica:
         self._consensus.on_disconnected(peer)
         self._lanes.on_disconnected(peer)
         self._catch_up.on_disconnected(peer)
+        self._parts.state_sync.on_disconnected(peer)
 
     def _on_hello(self, peer: ValidatorIndex, hello: Hello, now: Instant) -> None:
         """A peer says who and where it is. # F5 L2b"""
         if hello.version != PROTOCOL_VERSION or hello.chain_id != self._config.genesis.chain_id:
             raise PeerError(f"validator {peer} speaks version {hello.version} of another network or protocol")
+        self._parts.peers[peer] = hello.have
         self._catch_up.on_peer_height(peer, hello.finalized_height)
         for certificate in hello.certificates:
             self._consensus.on_certificate(certificate, now)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sequencer.errors import StoreError
 from sequencer.replica.parts import Parts
 from sequencer.replica.pipeline import Finished
 from sequencer.types import effects as out
 from sequencer.types.item import SignedBundle
-from sequencer.types.primitives import Instant, ValidatorIndex, get_earliest
+from sequencer.types.primitives import Height, Instant, ValidatorIndex, get_earliest
 from sequencer.types.vote import Proposal, Vote
 
 ITEMS_PER_SNAPSHOT_MAX = 10_000
@@ -26,6 +27,7 @@ class Settling:
         self._parts = parts
         self._unconnected_since_ms: int | None = None
         self._is_continuing = False
+        self._noted_height: Height = 0
         self._items_since_snapshot = parts.recovered.items_replayed
 
     def on_continued(self) -> None:
@@ -44,10 +46,7 @@ class Settling:
             if not moved:
                 break
             parts.consensus.recheck(now)
-        delivered, finalized = parts.pipeline.delivered.height, parts.consensus.head.height
-        catch_up = parts.catch_up.poll(delivered, self.get_blocked_since(now), now, finalized)
-        if catch_up is not None:
-            effects.append(catch_up)
+        self._catch_up(effects, now)
         effects.extend(parts.lanes.take_effects())
         self._collect_consensus(effects, now)
         effects.extend(parts.commitments.take_effects())
@@ -56,6 +55,41 @@ class Settling:
         suspicions = parts.take_suspicions()
         if suspicions:
             effects.extend(parts.evidence.take_in(suspicions, now))
+        self._adopt_fetched(effects, now)
+
+    def _catch_up(self, effects: list[out.Effect], now: Instant) -> None:
+        """Ask for blocks, or for a snapshot if they lead nowhere. # R2"""
+        self._note_heights()
+        parts, need = self._parts, self._parts.need
+        delivered, finalized = parts.pipeline.delivered.height, parts.consensus.head.height
+        effects.extend(parts.state_sync.poll(delivered, need, now))
+        blocked_since_ms = self.get_blocked_since(now)
+        if not parts.state_sync.is_busy(need):
+            request = parts.catch_up.poll(delivered, blocked_since_ms, now, finalized)
+            effects.extend(() if request is None else (request,))
+
+    def _note_heights(self) -> None:
+        """Who signed a certificate has come as far as it says: HELLO was long ago. # R2"""
+        parts = self._parts
+        for signers, height in (parts.consensus.get_finalizers(), parts.commitments.get_certifiers()):
+            if height > self._noted_height:
+                self._noted_height = height
+                for peer in signers:
+                    if peer in parts.peers:
+                        parts.catch_up.on_peer_height(peer, height)
+
+    def _adopt_fetched(self, effects: list[out.Effect], now: Instant) -> None:
+        """Hand a snapshot that is complete and right to the store, behind all other effects; blame a wrong one. # R2"""
+        parts = self._parts
+        fetched = parts.state_sync.take_fetched()
+        if fetched is not None and fetched.claim.height > parts.pipeline.delivered.height:
+            try:
+                effects.append(parts.adoption.begin(fetched, parts.config.genesis))
+            except StoreError as error:
+                parts.state_sync.on_wrong(fetched, str(error), now)
+        elif fetched is not None:
+            parts.state_sync.on_unneeded(now)
+        effects.extend(parts.state_sync.take_bans())
 
     def get_blocked_since(self, now: Instant | None = None) -> int | None:
         """Return since when finalized blocks wait for headers or batches."""
@@ -64,6 +98,14 @@ class Settling:
         elif self._unconnected_since_ms is None and now is not None:
             self._unconnected_since_ms = now.mono_ms
         return get_earliest(self._unconnected_since_ms, self._parts.delivery.blocked_since_ms)
+
+    def get_catch_up_timer(self) -> int | None:
+        """Return when blocks or a snapshot may have to be asked for."""
+        parts, need = self._parts, self._parts.need
+        timer = parts.state_sync.get_timer(need)
+        if parts.state_sync.is_busy(need):
+            return timer
+        return get_earliest(timer, parts.catch_up.get_timer(self.get_blocked_since()))
 
     def _advance_lanes(self, effects: list[out.Effect], now: Instant) -> None:
         self._parts.lanes.on_timer(now)

@@ -37,6 +37,10 @@ class ReplicaStatistics:
     """Connected validators."""
     following: int | None
     """Validator that this full node follows now; None on any other node, and while nobody is there."""
+    sync_state: str | None
+    """What state sync does, or why it gave up last; None if there is nothing to say."""
+    snapshot_liars: Mapping[int, str]
+    """Validators that served a wrong snapshot since the start, and what was wrong."""
     counters: Mapping[str, int]
     """Limits that were reached and things that were refused, by name."""
 
@@ -62,6 +66,8 @@ def collect_statistics(parts: Parts, submissions_refused: int, messages_refused:
         gossip_included=mempool.gossip_included,
         peers=tuple(sorted(parts.peers)),
         following=None if parts.catch_up.following is None else parts.catch_up.following.peer,
+        sync_state=parts.state_sync.describe(),
+        snapshot_liars=parts.state_sync.get_liars(),
         counters={
             "items_admitted": mempool.admitted,
             "items_rejected": mempool.rejected,
@@ -74,6 +80,14 @@ def collect_statistics(parts: Parts, submissions_refused: int, messages_refused:
             "views_nullified": parts.consensus.views_nullified,
             "sync_requests": parts.catch_up.requests_sent,
             "sync_requests_refused": parts.server.requests_refused,
+            "sync_snapshot_rounds": parts.state_sync.counters.rounds,
+            "sync_chunks_received": parts.state_sync.counters.chunks_received,
+            "sync_chunks_wrong": parts.state_sync.counters.chunks_wrong,
+            "sync_snapshots_wrong": parts.state_sync.counters.snapshots_wrong,
+            "sync_snapshots_installed": parts.state_sync.counters.snapshots_installed,
+            "snapshot_chunks_served": parts.snapshot_server.chunks_served,
+            "snapshot_requests_refused": parts.snapshot_server.requests_refused,
+            "events_dropped_installing": parts.adoption.events_dropped,
             "submissions_refused": submissions_refused,
             "messages_refused": messages_refused,
             "evidence_held": len(parts.evidence.held),

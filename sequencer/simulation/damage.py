@@ -20,7 +20,7 @@ from sequencer.store.encoding import (
 )
 from sequencer.types.batch import Batch
 from sequencer.types.block import BlockHeader, FinalizedBlock
-from sequencer.types.commitment import CommitmentCertificate
+from sequencer.types.commitment import Commitment, CommitmentCertificate
 from sequencer.types.effects import PersistVote
 from sequencer.types.evidence import Evidence, encode_evidence
 
@@ -31,6 +31,8 @@ class Snapshot:
 
     header: BlockHeader
     state: bytes
+    commitment: Commitment
+    """Of the header's height."""
 
 
 StoreRecord: TypeAlias = Batch | FinalizedBlock | CommitmentCertificate | Snapshot | Evidence

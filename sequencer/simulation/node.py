@@ -28,8 +28,11 @@ from sequencer.types.effects import (
     CheckItems,
     Continue,
     Effect,
+    InstallSnapshot,
     LoadBatches,
     LoadBlocks,
+    LoadSnapshot,
+    LoadSnapshotChunk,
     PersistBatch,
     PersistBlock,
     PersistVote,
@@ -52,6 +55,7 @@ from sequencer.types.events import (
     MessageReceived,
     PeerConnected,
     PeerDisconnected,
+    SnapshotInstalled,
     TimerFired,
 )
 from sequencer.types.item import CheckedItem
@@ -63,7 +67,7 @@ SYNC_US = (300, 3 * MILLISECOND)
 CHECK_US_MAX = 5 * MILLISECOND
 """Longest time that the worker threads take for a CheckItems."""
 
-_PERSIST = (PersistVote, PersistBatch, PersistBlock)
+_PERSIST = (PersistVote, PersistBatch, PersistBlock, InstallSnapshot)
 
 
 @dataclass(slots=True)
@@ -109,6 +113,9 @@ class SimulatedNode:
         """A death that waits for its moment between writing and sending."""
         self.is_paused = False
         """The process stands still: what comes waits in its inbox."""
+        self.snapshots_installed = 0
+        """Times that a snapshot from peers took the place of blocks."""
+        self.blocks_pruned = 0
         self._inbox: deque[tuple[Callable[..., None], tuple[object, ...]]] = deque()
         self._on_late: Callable[[], None] | None = None
         self._machine = machine
@@ -129,6 +136,8 @@ class SimulatedNode:
             CheckItems: self._on_check_items,
             LoadBlocks: self._on_load_blocks,
             LoadBatches: self._on_load_batches,
+            LoadSnapshot: self._on_load_snapshot,
+            LoadSnapshotChunk: self._on_load_snapshot_chunk,
             PublishItems: self._on_publish_items,
             Answer: self._on_answer,
             Continue: self._on_continue,
@@ -331,6 +340,9 @@ class SimulatedNode:
             self.store.append(effect.batch)
         elif isinstance(effect, PersistBlock):
             self.store.append(effect.block)
+        elif isinstance(effect, InstallSnapshot):
+            self.store.append(effect.claim.chain.certificate)
+            self.store.append(Snapshot(effect.claim.header, effect.snapshot, effect.claim.commitment))
 
     def _on_synced(self, life: int, covered: int) -> None:
         if life != self._life or not self.is_running:
@@ -340,12 +352,15 @@ class SimulatedNode:
             return
         self._is_syncing = False
         self._machine.observer.on_durable(self, *self.store.sync())
+        self.blocks_pruned += self.store.prune(self.config.genesis.parameters.retain_heights)
         if self._meets(Boundary.SYNCED):
             return
         released, later = self._waiting[:covered], self._waiting[covered:]
         self._waiting = []
         for effect in released:
-            if not isinstance(effect, _PERSIST):
+            if isinstance(effect, InstallSnapshot):
+                self._on_installed(effect)
+            elif not isinstance(effect, _PERSIST):
                 self._actions[type(effect)](effect)
         if self.is_running and not self._meets(Boundary.SENT) and later:
             self._perform(tuple(later))
@@ -370,6 +385,7 @@ class SimulatedNode:
             self._machine.network.broadcast(self.index, effect.message)
 
     def _on_store_execution(self, effect: StoreExecution) -> None:
+        self.store.note_commitment(effect.block.header.height, effect.block.commitment)
         self._machine.observer.on_executed(self, effect.block)
 
     def _on_store_certificate(self, effect: StoreCommitmentCertificate) -> None:
@@ -381,7 +397,14 @@ class SimulatedNode:
         self._machine.observer.on_evidence(self, effect.evidence)
 
     def _on_save_snapshot(self, effect: SaveSnapshot) -> None:
-        self.store.append(Snapshot(effect.header, effect.snapshot))
+        self.store.append(Snapshot(effect.header, effect.snapshot, effect.commitment))
+
+    def _on_installed(self, effect: InstallSnapshot) -> None:
+        """A snapshot from peers is durable: the replica is to stand on it. # R2"""
+        self.snapshots_installed += 1
+        self._machine.observer.on_installed(self, effect.claim.header, effect.claim.commitment)
+        answer = SnapshotInstalled(self.store.load())
+        self._scheduler.call_after(MILLISECOND, self._handle_in_life, self._life, answer)
 
     def _on_check_items(self, effect: CheckItems) -> None:
         answer = ItemsChecked(effect.request, tuple(self._machine.check_item(item) for item in effect.items))
@@ -390,11 +413,21 @@ class SimulatedNode:
 
     def _on_load_blocks(self, effect: LoadBlocks) -> None:
         blocks = self.store.load_blocks(effect.from_height, effect.count)
-        answer = BlocksLoaded(effect.request, blocks, self.store.durable.certificate)
+        durable = self.store.durable
+        oldest, newest = min(durable.blocks, default=0), max(durable.blocks, default=0)
+        answer = BlocksLoaded(effect.request, blocks, durable.certificate, oldest, newest)
         self._scheduler.call_after(MILLISECOND, self._handle_in_life, self._life, answer)
 
     def _on_load_batches(self, effect: LoadBatches) -> None:
         answer = BatchesLoaded(effect.request, self.store.load_batches(effect))
+        self._scheduler.call_after(MILLISECOND, self._handle_in_life, self._life, answer)
+
+    def _on_load_snapshot(self, effect: LoadSnapshot) -> None:
+        answer = self.store.load_snapshot(effect)
+        self._scheduler.call_after(MILLISECOND, self._handle_in_life, self._life, answer)
+
+    def _on_load_snapshot_chunk(self, effect: LoadSnapshotChunk) -> None:
+        answer = self.store.load_snapshot_chunk(effect)
         self._scheduler.call_after(MILLISECOND, self._handle_in_life, self._life, answer)
 
     def _on_publish_items(self, effect: PublishItems) -> None:

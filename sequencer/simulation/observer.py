@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from sequencer.types.commitment import CommitmentCertificate
+from sequencer.types.block import BlockHeader
+from sequencer.types.commitment import Commitment, CommitmentCertificate
 from sequencer.types.effects import Answer
 from sequencer.types.evidence import Evidence
 from sequencer.types.executed import ExecutedBlock
@@ -42,6 +43,9 @@ class Observer:
     def on_executed(self, node: SimulatedNode, block: ExecutedBlock) -> None:
         """The node executed a block."""
 
+    def on_installed(self, node: SimulatedNode, header: BlockHeader, commitment: Commitment) -> None:
+        """The node stands on a snapshot from peers, of the state after `header`. # R2"""
+
     def on_certified(self, node: SimulatedNode, certificate: CommitmentCertificate) -> None:
         """The node keeps a newer commitment certificate."""
 
@@ -72,6 +76,7 @@ class Observers(Observer):
         self._sent: list[Callable[..., None]] = []
         self._received: list[Callable[..., None]] = []
         self._executed: list[Callable[..., None]] = []
+        self._installed: list[Callable[..., None]] = []
         self._certified: list[Callable[..., None]] = []
         self._evidence: list[Callable[..., None]] = []
         self._answered: list[Callable[..., None]] = []
@@ -83,7 +88,7 @@ class Observers(Observer):
         """Let `observer` see what comes from now on; hooks that it does not override cost nothing."""
         for name in ("boot", "started", "crash", "durable", "sent", "received", "executed", "certified", "answered"):
             self._bind(observer, name)
-        for name in ("evidence", "banned", "alarm", "error"):
+        for name in ("installed", "evidence", "banned", "alarm", "error"):
             self._bind(observer, name)
 
     def _bind(self, observer: Observer, name: str) -> None:
@@ -117,6 +122,10 @@ class Observers(Observer):
     def on_executed(self, node: SimulatedNode, block: ExecutedBlock) -> None:
         for hook in self._executed:
             hook(node, block)
+
+    def on_installed(self, node: SimulatedNode, header: BlockHeader, commitment: Commitment) -> None:
+        for hook in self._installed:
+            hook(node, header, commitment)
 
     def on_certified(self, node: SimulatedNode, certificate: CommitmentCertificate) -> None:
         for hook in self._certified:

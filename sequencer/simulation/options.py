@@ -29,12 +29,15 @@ SIMULATION_PARAMETERS = Parameters(
 def draw_parameters(rng: random.Random) -> Parameters:
     """Return the times of one seed: some are too short for the network, so that views fail without a fault."""
     timeout_ms = rng.choice((80, 250, 500))
+    retain_heights = rng.choice((2, 6, 10_000))  # a node that was away for a few seconds must join by snapshot
     return replace(
         SIMULATION_PARAMETERS,
         view_timeout_base_ms=timeout_ms,
         pace_ms=min(rng.choice((300, 700, 1_000)), 2 * timeout_ms),  # above 3 T every leader is given up in vain
         idle_ms=rng.choice((1_000, 1_500, 2_500)),
         lane_advance_max=rng.choice((4, 8)),
+        retain_heights=retain_heights,
+        snapshot_interval_heights=min(retain_heights, 16),
     )
 
 

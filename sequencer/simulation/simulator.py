@@ -7,6 +7,7 @@ from streams derived from the seed.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from sequencer.crypto.signatures import SCHEME
@@ -241,6 +242,14 @@ class Simulation:
         self.atomicity.check_end(self.correct)
         self.clients.check_end()
 
+    def _count_fired(self) -> dict[str, int]:
+        """Return how often each kind, behaviour and rare way of the protocol hit a correct node."""
+        rare = Counter(
+            state_sync=sum(node.snapshots_installed for node in self.correct),
+            pruned=sum(node.blocks_pruned for node in self.correct),
+        )
+        return dict(sorted((self.injector.fired + self.conspiracy.fired + rare).items()))
+
     def _make_result(self) -> SeedResult:
         counts = self.execution.counts
         return SeedResult(
@@ -252,7 +261,7 @@ class Simulation:
             bundles_committed=counts["bundles_committed"],
             bundles_aborted=counts["bundles_aborted"],
             restarts=self.injector.restarts,
-            fired=dict(sorted((self.injector.fired + self.conspiracy.fired).items())),
+            fired=self._count_fired(),
             evidence=self.evidence.count,
             event_count=self.scheduler.event_count,
             action_count=self.trace.count,

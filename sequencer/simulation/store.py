@@ -18,11 +18,14 @@ from sequencer.store.encoding import read_frame
 from sequencer.store.vote_log import VoteLogUnusable, encode_segment, make_genesis_mark, parse_segment
 from sequencer.types.batch import Batch
 from sequencer.types.block import BlockHeader, FinalizedBlock
-from sequencer.types.commitment import CommitmentCertificate
-from sequencer.types.effects import LoadBatches, PersistVote
+from sequencer.types.commitment import Commitment, CommitmentCertificate
+from sequencer.types.effects import LoadBatches, LoadSnapshot, LoadSnapshotChunk, PersistVote
+from sequencer.types.events import SnapshotChunkLoaded, SnapshotLoaded
 from sequencer.types.evidence import Contradiction, Evidence, FalseBatch, FalseProposal
 from sequencer.types.primitives import Digest, Height, View
+from sequencer.types.receipt import CertifiedChain
 from sequencer.types.records import EMPTY_RECOVERY, RecordKind, Recovery, VoteRecord
+from sequencer.types.snapshot import SnapshotClaim, compute_manifest, split_snapshot
 from sequencer.types.vote import Certificate, VoteKind
 
 __all__ = ["DurableIndex", "SimulatedStore", "Snapshot", "StoreRecord"]
@@ -42,9 +45,23 @@ class DurableIndex:
     batches: dict[Digest, Batch] = field(default_factory=dict)
     blocks: dict[Height, FinalizedBlock] = field(default_factory=dict)
     certificate: CommitmentCertificate | None = None
-    snapshot: Snapshot | None = None
+    """Newest certificate of a commitment."""
+    commitments: dict[Height, Commitment] = field(default_factory=dict)
+    """Of executed heights."""
+    snapshots: dict[Height, Snapshot] = field(default_factory=dict)
+    """The newest two, and the newest that is certified, ascending."""
     evidence: list[Evidence] = field(default_factory=list)
     """In the order of writing."""
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The newest snapshot; None means genesis."""
+        return self.snapshots[max(self.snapshots)] if self.snapshots else None
+
+    @property
+    def certified_height(self) -> Height:
+        """Height of the newest certificate; 0 before the first."""
+        return 0 if self.certificate is None else self.certificate.height
 
 
 class SimulatedStore:
@@ -205,7 +222,7 @@ class SimulatedStore:
             case CommitmentCertificate():
                 durable.certificate = record
             case Snapshot():
-                durable.snapshot = record
+                self._keep_snapshot(record)
             case Contradiction() | FalseProposal() | FalseBatch():
                 durable.evidence.append(record)
 
@@ -216,6 +233,59 @@ class SimulatedStore:
         if snapshot is not None and (newest is None or snapshot.header.height > newest.height):
             return snapshot.header
         return newest
+
+    def _keep_snapshot(self, snapshot: Snapshot) -> None:
+        kept = {**self.durable.snapshots, snapshot.header.height: snapshot}
+        provable = [height for height in sorted(kept) if height <= self.durable.certified_height]
+        self.durable.snapshots = {height: kept[height] for height in sorted({*sorted(kept)[-2:], *provable[-1:]})}
+
+    def note_commitment(self, height: Height, commitment: Commitment) -> None:
+        """Index what executing a height gave; it can be recomputed, so no crash loses it for good."""
+        self.durable.commitments[height] = commitment
+
+    def prune(self, retain_heights: int) -> int:
+        """Let go of what is below the newest `retain_heights`, certified and behind a snapshot. # L7
+
+        Returns how many blocks went.
+        """
+        durable = self.durable
+        heights = sorted(durable.snapshots)
+        if len(heights) < 2 or heights[-2] > durable.certified_height:
+            return 0
+        floor = min(max(durable.blocks, default=0) - retain_heights, heights[-2]) + 1
+        doomed = [height for height in durable.blocks if height < floor]
+        for height in doomed:
+            for batch in durable.blocks.pop(height).batches:
+                durable.batches.pop(batch.digest, None)
+        for height in [height for height in durable.commitments if height < floor]:
+            del durable.commitments[height]
+        return len(doomed)
+
+    def load_snapshot(self, effect: LoadSnapshot) -> SnapshotLoaded:
+        """Return the newest snapshot above a height that the newest certificate covers. # R2"""
+        durable = self.durable
+        oldest, newest = min(durable.blocks, default=0), max(durable.blocks, default=0)
+        heights = [height for height in sorted(durable.snapshots, reverse=True) if height > effect.above]
+        claims = (self._make_claim(durable.snapshots[height]) for height in heights)
+        return SnapshotLoaded(effect.request, oldest, newest, next((claim for claim in claims if claim), None))
+
+    def _make_claim(self, snapshot: Snapshot) -> SnapshotClaim | None:
+        certificate, height = self.durable.certificate, snapshot.header.height
+        if certificate is None or certificate.height < height:
+            return None
+        above = [self.durable.commitments.get(number) for number in range(height + 1, certificate.height + 1)]
+        commitments = tuple(commitment for commitment in above if commitment is not None)
+        if len(commitments) < len(above):
+            return None
+        chain = CertifiedChain((snapshot.commitment, *commitments), certificate)
+        return SnapshotClaim(snapshot.header, len(snapshot.state), compute_manifest(snapshot.state), chain)
+
+    def load_snapshot_chunk(self, effect: LoadSnapshotChunk) -> SnapshotChunkLoaded:
+        """Return a chunk of a stored snapshot; empty if it is not there any more. # R2"""
+        snapshot = self.durable.snapshots.get(effect.height)
+        chunks = [] if snapshot is None else split_snapshot(snapshot.state)
+        data = chunks[effect.index] if effect.index < len(chunks) else b""
+        return SnapshotChunkLoaded(effect.request, effect.height, effect.index, data)
 
     def load_blocks(self, from_height: Height, count: int) -> tuple[FinalizedBlock, ...]:
         """Return up to `count` consecutive durable blocks from `from_height` on."""
@@ -242,11 +312,12 @@ class SimulatedStore:
     def load(self) -> Recovery:
         """Return what a replica that starts on this disk is given. # R1"""
         durable = self.durable
-        if not (self.vote_log or durable.blocks or durable.batches):
+        if not (self.vote_log or durable.blocks or durable.batches or durable.snapshots):
             return EMPTY_RECOVERY
         base = 0 if durable.snapshot is None else durable.snapshot.header.height
+        self._forget_replaced(base)
         finalized = self._get_newest_finalization()
-        finalized_view = 0 if finalized is None else finalized[0].view
+        finalized_view = 0 if finalized is None else finalized[1].view
         return Recovery(
             snapshot=None if durable.snapshot is None else durable.snapshot.state,
             snapshot_header=None if durable.snapshot is None else durable.snapshot.header,
@@ -267,16 +338,25 @@ class SimulatedStore:
             return ()
         return tuple(r for r in self.vote_log if r.kind not in _VIEW_KINDS or r.number > finalized_view)
 
-    def _get_newest_finalization(self) -> tuple[Certificate, BlockHeader] | None:
+    def _forget_replaced(self, base: Height) -> None:
+        """Forget blocks below a snapshot from peers: they lead nowhere. # R2"""
+        blocks = self.durable.blocks
+        if base not in blocks:
+            for height in [height for height in blocks if height < base]:
+                del blocks[height]
+
+    def _get_newest_finalization(self) -> tuple[Certificate | None, BlockHeader] | None:
+        """Return the newest F with its header; a snapshot from peers is final by its certificate alone."""
         for height in sorted(self.durable.blocks, reverse=True):
             block = self.durable.blocks[height]
             if block.finalization is not None and block.finalization.digest == block.header.digest:
                 return block.finalization, block.header
-        return None
+        snapshot = self.durable.snapshot
+        return None if snapshot is None or snapshot.header.height in self.durable.blocks else (None, snapshot.header)
 
     def _get_undelivered_batches(self) -> tuple[Batch, ...]:
-        blocks = self.durable.blocks
-        cut = blocks[max(blocks)].header.cut if blocks else None
+        newest = self.get_newest_header()
+        cut = None if newest is None else newest.cut
         return tuple(
             batch
             for batch in self.durable.batches.values()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from sequencer.crypto.signatures import Verifier
 from sequencer.errors import PeerError
 from sequencer.sync.following import Following
+from sequencer.sync.state_sync import Need
 from sequencer.types.block import BlockHeader, FinalizedBlock
 from sequencer.types.committee import Committee
 from sequencer.types.effects import Send
@@ -51,6 +52,8 @@ class CatchUp:
         self._asked: _Asked | None = None
         self._last_peer: ValidatorIndex = -1
         self._retry_ms = 0
+        self._pruned: set[ValidatorIndex] = set()
+        self._pruned_at: Height = 0
         self.requests_sent = 0
         """For the statistics."""
 
@@ -68,6 +71,7 @@ class CatchUp:
         if self.following is not None:
             self.following.on_disconnected(peer)
         self._heights.pop(peer, None)
+        self._pruned.discard(peer)
         if self._asked is not None and self._asked.peer == peer:
             self._asked = None
 
@@ -83,7 +87,7 @@ class CatchUp:
         if self.following is not None:
             return self._follow(self.following, delivered, finalized > delivered, is_blocked, now)
         self._asked = None
-        is_behind = max(self._heights.values(), default=0) >= delivered + BEHIND_HEIGHTS_MIN
+        is_behind = max(self._heights.values(), default=0) >= max(delivered, finalized) + BEHIND_HEIGHTS_MIN
         if not (is_blocked or is_behind) or now.mono_ms < self._retry_ms:
             return None
         return self._ask(delivered, is_blocked, now)
@@ -117,6 +121,8 @@ class CatchUp:
         blocks = tuple(block for block in answer.blocks if block.header.height > head.height)
         if not blocks:
             self._heights[peer] = min(self._heights.get(peer, 0), head.height)
+            if answer.oldest > head.height + 1:
+                self._note_pruned(peer, head.height)
             if self.following is not None:
                 self.following.leave(peer)
             return ()
@@ -126,6 +132,33 @@ class CatchUp:
         for block in blocks:
             self._verify_owners(block)
         return blocks
+
+    def get_need(self, delivered: Height, retain_heights: int, has_asked: bool) -> Need:
+        """Tell whether only a snapshot leads further, or may do so.
+
+        `has_asked`: whether peers were asked for snapshots since the start; a full node, which hears of no
+        height, does that before it asks for any block.
+        """
+        if self._pruned and self._pruned_at == delivered:
+            able = self._heights if self.following is None else dict.fromkeys(self.following.connected, delivered + 1)
+            is_anybody_left = any(height > delivered and peer not in self._pruned for peer, height in able.items())
+            if not is_anybody_left or self._committee.is_weak(sorted(self._pruned)):
+                return Need.STUCK
+        far = [peer for peer, height in sorted(self._heights.items()) if height >= delivered + retain_heights]
+        is_far = self._committee.is_weak(far)  # so a correct one is
+        return Need.FAR if is_far or (self.following is not None and not has_asked) else Need.NONE
+
+    def on_jumped(self) -> None:
+        """The node stands on a snapshot: what was asked before leads nowhere."""
+        self._asked = None
+        self._pruned.clear()
+
+    def _note_pruned(self, peer: ValidatorIndex, delivered: Height) -> None:
+        """A peer says that it keeps the next block no more. # L7"""
+        if self._pruned_at != delivered:
+            self._pruned.clear()
+        self._pruned_at = delivered
+        self._pruned.add(peer)
 
     def _ask(self, delivered: Height, is_blocked: bool, now: Instant) -> Send | None:
         self._retry_ms = now.mono_ms + (BLOCKED_MS_MIN // 4 if is_blocked else 0)

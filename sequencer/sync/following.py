@@ -26,6 +26,11 @@ class Following:
         self._since_ms: int = 0
         self._last_peer: ValidatorIndex = -1
 
+    @property
+    def connected(self) -> tuple[ValidatorIndex, ...]:
+        """Who can be asked."""
+        return tuple(self._connected)
+
     def on_connected(self, peer: ValidatorIndex) -> None:
         """A validator can be asked."""
         self._connected[peer] = None

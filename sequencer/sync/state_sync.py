@@ -24,6 +24,8 @@ from sequencer.types.primitives import Digest, Height, Instant, ValidatorIndex
 from sequencer.types.snapshot import SnapshotClaim
 from sequencer.types.snapshot_messages import GetSnapshot, SnapshotChunk, SnapshotOffer
 
+GATHER_MS_MAX = 1_000
+"""The first round waits this long for more peers than the first one, unless a weak set is connected before."""
 OFFERS_MS_MAX = 2_000
 """Longest wait for the offers of the peers that were asked."""
 ROUND_PAUSE_MS_MIN = 1_000
@@ -109,6 +111,7 @@ class StateSync:
         self._deadline_ms = 0
         self._next_round_ms = 0
         self._pause_ms = ROUND_PAUSE_MS_MIN
+        self._gather_until_ms: int | None = None
         self._round: SnapshotRound | None = None
         self._fetched: FetchedSnapshot | None = None
         self._refusal: str | None = None
@@ -117,10 +120,9 @@ class StateSync:
 
     # --- what the replica reads ---------------------------------------------------------
 
-    @property
-    def is_busy(self) -> bool:
-        """Tell whether a round runs: meanwhile no block is asked for."""
-        return self._phase is not Phase.IDLE
+    def is_busy(self, need: Need) -> bool:
+        """Tell whether a round runs, or the first one is about to: meanwhile no block is asked for."""
+        return self._phase is not Phase.IDLE or (need is Need.FAR and not self.has_asked)
 
     @property
     def has_asked(self) -> bool:
@@ -147,7 +149,7 @@ class StateSync:
         return bans
 
     def take_fetched(self) -> FetchedSnapshot | None:
-        """Return the snapshot that is complete, once; `on_right` or `on_wrong` must follow."""
+        """Return the snapshot that is complete, once; `on_installed` or `on_wrong` must follow."""
         fetched, self._fetched = self._fetched, None
         return fetched
 
@@ -190,15 +192,15 @@ class StateSync:
             self._note_liar(peer, str(error), now)
             raise
 
-    def on_right(self) -> None:
-        """The snapshot handed over hashes to its commitment and is being installed."""
-        self._phase = Phase.INSTALLING
-
     def on_installed(self, now: Instant) -> None:
         """The replica stands on the snapshot."""
         self.counters.snapshots_installed += 1
         self._pause_ms, self._refusal = ROUND_PAUSE_MS_MIN, None
         self._end_round(now.mono_ms)
+
+    def on_unneeded(self, now: Instant) -> None:
+        """Blocks were quicker than the snapshot handed over."""
+        self._end_round(now.mono_ms + self._pause_ms)
 
     def on_wrong(self, fetched: FetchedSnapshot, problem: str, now: Instant) -> None:
         """The snapshot handed over is not the state: whoever offered it lied."""
@@ -214,7 +216,7 @@ class StateSync:
     def poll(self, delivered: Height, need: Need, now: Instant) -> list[Send]:
         """Go on, and return the requests that are due."""
         if self._phase is Phase.IDLE and need is not Need.NONE and now.mono_ms >= self._next_round_ms:
-            return self._begin(delivered, now)
+            return self._begin(delivered, now) if self._has_gathered(now) else []
         if self._phase is Phase.OFFERS:
             self._choose(delivered, need, now)
         if self._phase is Phase.CHUNKS and self._round is not None:
@@ -225,12 +227,24 @@ class StateSync:
         """Return when `poll` may have something to do."""
         if self._phase is Phase.IDLE:
             rests = [self._liars[peer].until_ms if peer in self._liars else 0 for peer in self._peers]
-            return max(self._next_round_ms, min(rests)) if need is not Need.NONE and rests else None
+            gather_ms = self._gather_until_ms or 0
+            return max(self._next_round_ms, gather_ms, min(rests)) if need is not Need.NONE and rests else None
         if self._phase is Phase.OFFERS:
             return self._deadline_ms
         if self._phase is Phase.CHUNKS and self._round is not None:
             return min(self._deadline_ms, self._round.get_timer())
         return None
+
+    def _has_gathered(self, now: Instant) -> bool:
+        """Wait a moment for more peers than the first: where a weak set agrees, one of them is correct."""
+        if not self._peers:
+            return False
+        if self._gather_until_ms is None:
+            self._gather_until_ms = now.mono_ms + GATHER_MS_MAX
+        if now.mono_ms < self._gather_until_ms and not self._committee.is_weak(sorted(self._peers)):
+            return False
+        self._gather_until_ms = 0
+        return True
 
     def _begin(self, delivered: Height, now: Instant) -> list[Send]:
         """Ask every peer that is not known as a liar."""

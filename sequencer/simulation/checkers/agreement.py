@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sequencer.simulation.checkers.ledger import Ledger
 from sequencer.simulation.observer import Observer
 from sequencer.types.block import BlockHeader, FinalizedBlock
+from sequencer.types.commitment import Commitment
 from sequencer.types.primitives import Digest, Height, Tip, View
 from sequencer.types.records import VoteRecord
 from sequencer.types.vote import VoteKind
@@ -139,6 +140,15 @@ class PrefixChecker(Observer):
             if isinstance(record, FinalizedBlock):
                 self._check_log(node.index, record)
                 self._check_monotone(node.index, record.header)
+
+    def on_installed(self, node: SimulatedNode, header: BlockHeader, commitment: Commitment) -> None:
+        """A snapshot takes the place of the blocks below it: it must be of the one log, and above. # R2"""
+        delivered = self._ledger.log.get(header.height)
+        if delivered is None or delivered.header.digest != header.digest:
+            self._ledger.report("R2", header.height, node.index, "stands on a snapshot of an unknown block")
+        if header.height <= self._newest[node.index].height:
+            self._ledger.report("R2", header.height, node.index, "went back to a snapshot")
+        self._newest[node.index] = header
 
     def _check_log(self, node: int, block: FinalizedBlock) -> None:
         first = self._ledger.log[block.header.height]

@@ -12,8 +12,8 @@ from sequencer.simulation.economy import Economy
 from sequencer.simulation.observer import Observer
 from sequencer.simulation.reference import ReferenceInterpreter
 from sequencer.types.batch import decode_payload
-from sequencer.types.block import FinalizedBlock
-from sequencer.types.commitment import CommitmentCertificate
+from sequencer.types.block import BlockHeader, FinalizedBlock
+from sequencer.types.commitment import Commitment, CommitmentCertificate
 from sequencer.types.executed import ExecutedBlock
 from sequencer.types.item import CheckedItem
 from sequencer.types.outcome import ItemResult, Status
@@ -45,6 +45,11 @@ class ExecutionChecker(Observer):
             self._ledger.report("A8", height, node.index, "other results at this height")
         if first is block:
             self._check_first(node, block)
+
+    def on_installed(self, node: SimulatedNode, header: BlockHeader, commitment: Commitment) -> None:
+        executed = self._executed.get(header.height)
+        if executed is None or executed.commitment != commitment:
+            self._ledger.report("R2", header.height, node.index, "stands on a snapshot that nobody computed")
 
     def on_certified(self, node: SimulatedNode, certificate: CommitmentCertificate) -> None:
         executed = self._executed.get(certificate.height)

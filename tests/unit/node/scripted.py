@@ -12,6 +12,7 @@ from sequencer.node.driver import Driver
 from sequencer.store.interface import StoreEffect
 from sequencer.types.batch import Batch
 from sequencer.types.block import FinalizedBlock
+from sequencer.types.commitment import Commitment
 from sequencer.types.effects import Effect, LoadBatches, LoadSnapshot, LoadSnapshotChunk, SaveSnapshot, Send
 from sequencer.types.events import BatchesLoaded, BlocksLoaded, Event, SnapshotChunkLoaded, SnapshotLoaded
 from sequencer.types.evidence import Evidence
@@ -140,6 +141,9 @@ class Notebook:
 
     def on_evidence(self, evidence: Evidence) -> None:
         self.lines.append(f"evidence {evidence.kind.rule}")
+
+    def on_installed(self, commitment: Commitment) -> None:
+        self.lines.append(f"installed {commitment.height}")
 
     def on_alarm(self, reason: str) -> None:
         self.lines.append(f"alarm {reason}")
