@@ -15,7 +15,7 @@ SIMULATED_SECONDS = 60
 
 SIMULATION_PARAMETERS = Parameters(
     view_timeout_base_ms=400,
-    view_timeout_max_ms=8_000,
+    view_timeout_max_ms=800,
     pace_ms=600,
     idle_ms=1_200,
     batch_delay_ms_max=100,

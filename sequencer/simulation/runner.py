@@ -16,12 +16,15 @@ from hashlib import sha256
 from statistics import median
 
 from sequencer.simulation.checkers.ledger import Violation
-from sequencer.simulation.faults.plan import ALL_FAULTS
 from sequencer.simulation.options import SimulationOptions
 from sequencer.simulation.simulator import SeedResult, Simulation
 
 Plant = Callable[[], AbstractContextManager[object]]
 """Makes a context in which one rule of the product is broken; only the test harness has such things."""
+
+
+SEEDS_ON_MIN = 200
+"""Seeds that a kind must have been on in before it can be called dead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,10 @@ class CampaignResult:
     """CPU time of the seeds themselves, over all workers."""
     violations: list[tuple[int, Violation]] = field(default_factory=list)
     fired: Counter[str] = field(default_factory=Counter)
+    seeds_on: Counter[str] = field(default_factory=Counter)
+    """Seeds in which each kind of fault or behaviour was on."""
     seeds_fired: Counter[str] = field(default_factory=Counter)
-    """Seeds in which each kind hit something."""
+    """Those of them in which it was felt by a correct validator."""
     failures: list[SeedResult] = field(default_factory=list)
     """Results of the seeds that broke a promise."""
     _hashes: list[str] = field(default_factory=list)
@@ -76,7 +81,8 @@ class CampaignResult:
         self.cpu_seconds += cpu_seconds
         self.violations.extend((result.seed, violation) for violation in result.violations)
         self.fired.update(result.fired)
-        self.seeds_fired.update(kind for kind, count in result.fired.items() if count)
+        self.seeds_on.update(result.on)
+        self.seeds_fired.update(kind for kind in result.on if result.fired.get(kind))
         self._hashes.append(result.trace_hash)
         if result.violations:
             self.failures.append(result)
@@ -85,8 +91,16 @@ class CampaignResult:
         """Return the hash over all seeds' trace hashes, in the order of seeds."""
         return sha256("".join(self._hashes).encode()).hexdigest()
 
+    def get_dead(self) -> list[str]:
+        """Return the kinds that were on often and fired in fewer than half of those seeds: they test nothing."""
+        return [
+            kind
+            for kind, count in sorted(self.seeds_on.items())
+            if count >= SEEDS_ON_MIN and 2 * self.seeds_fired[kind] < count
+        ]
+
     def to_json(self) -> dict[str, object]:
-        """Return the frozen fields of `simulate --json`; seeds_per_minute counts CPU minutes."""
+        """Return the fields of `simulate --json`; seeds_per_minute counts CPU minutes."""
         return {
             "seeds": self.seeds,
             "simulated_seconds": round(self.simulated_seconds, 3),
@@ -105,6 +119,9 @@ class CampaignResult:
                 for seed, violation in self.violations
             ],
             "fired": dict(sorted(self.fired.items())),
+            "seeds_on": dict(sorted(self.seeds_on.items())),
+            "seeds_fired": dict(sorted(self.seeds_fired.items())),
+            "dead": self.get_dead(),
             "trace_hash": self.get_trace_hash(),
         }
 
@@ -129,31 +146,6 @@ def simulate(campaign: Campaign, on_seed: Callable[[SeedResult], None] | None = 
         if on_seed is not None:
             on_seed(result)
     return total
-
-
-def format_replay(seed: int, options: SimulationOptions) -> str:
-    """Return the one command that runs a seed again."""
-    faults = "all" if options.faults == ALL_FAULTS else ",".join(options.faults) or "none"
-    powers = f" --powers {','.join(map(str, options.powers))}" if options.powers else ""
-    byzantine = f" --byzantine {options.byzantine}" if options.byzantine else ""
-    behaviours = f" --behaviours {','.join(options.behaviours)}" if options.behaviours else ""
-    seeds = f"--seeds {seed}:{seed + 1} --validators {options.validators}{powers}"
-    return f"sequencer simulate {seeds} --faults {faults}{byzantine}{behaviours}"
-
-
-def format_failure(result: SeedResult, options: SimulationOptions) -> list[str]:
-    """Return what a person needs to know of a failed seed, the first broken rule first."""
-    lines = [
-        f"seed {result.seed} broke {violation.rule} at {violation.number}: validator {violation.node}, "
-        f"{violation.time_ms / 1_000:.3f} s: {violation.detail}"
-        for violation in result.violations[:5]
-    ]
-    faults = [
-        f"  fault {fault.kind} {fault.start_us / 1e6:.3f}..{fault.end_us / 1e6:.3f} s {fault.nodes}"
-        for fault in result.faults
-    ]
-    actions = [f"  {line}" for line in result.last_actions]
-    return [*lines, *faults, *actions, f"replay: {format_replay(result.seed, options)}"]
 
 
 def _run_all(campaign: Campaign) -> Iterator[tuple[SeedResult, float]]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from sequencer.simulation.options import SimulationOptions
-from sequencer.simulation.runner import Campaign, CampaignResult, format_failure, format_replay, run_seed, simulate
+from sequencer.simulation.report import format_command, format_failure
+from sequencer.simulation.runner import Campaign, CampaignResult, run_seed, simulate
+from sequencer.simulation.trace import LAST_ACTIONS
 from tests.simulation.planted.bugs import BUGS
 
 
@@ -34,13 +36,22 @@ def test_campaign_of_other_committees_keeps_every_promise(validators: int, power
     run_campaign(validators, 0, 3, powers)
 
 
-def test_failed_seed_prints_a_command_that_replays_it_to_the_same_hash() -> None:
-    """What a person is told is enough to see the same failure again."""
+def test_failure_report_names_rule_faults_and_the_last_actions() -> None:
+    """What a person is told is enough to understand the failure, and the same each time."""
     bug = next(bug for bug in BUGS if bug.name == "fee_not_burned")
     first, second = (run_seed(0, bug.options, bug.plant) for _ in range(2))
     assert first.violations
     assert first.trace_hash == second.trace_hash
     lines = format_failure(first, bug.options)
     assert lines[0].startswith("seed 0 broke A17 at ")
-    assert lines[-1] == f"replay: {format_replay(0, bug.options)}"
-    assert "--seeds 0:1 --validators 4 --faults all" in lines[-1]
+    assert len([line for line in lines if line.startswith("  fault ")]) == len(first.faults)
+    assert 0 < len(lines[lines.index("last actions:") + 1 :]) <= LAST_ACTIONS
+    assert "--seeds 0:1 --validators 4 --faults all" in format_command(0, bug.options)
+
+
+def test_kind_that_hardly_ever_fires_makes_the_campaign_fail() -> None:
+    """A fault that is on and felt by nobody tests nothing; below 200 seeds nothing is said of it."""
+    result = CampaignResult()
+    result.seeds_on.update({"loud": 300, "silent": 300, "rare": 199})
+    result.seeds_fired.update({"loud": 150, "silent": 149, "rare": 0})
+    assert result.get_dead() == ["silent"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sequencer.simulation.options import SimulationOptions
-from sequencer.simulation.runner import format_failure, run_seed
+from sequencer.simulation.report import format_failure
+from sequencer.simulation.runner import run_seed
 
 SEEDS = (
     pytest.param(5, 2, id="proposal-on-a-parent-below-the-executed-height"),
