@@ -173,11 +173,12 @@ class Simulation:
 
     def _make_node(self, machine: Machine, index: int, signer: TokenSigner) -> SimulatedNode:
         offset_ms = self._rng.randint(-WALL_OFFSET_MS_MAX, WALL_OFFSET_MS_MAX)
+        config = ReplicaConfig(self.genesis, index, signer, self._verifier, remembered_check=self._check_item)
         if index not in self.cast.byzantine:
-            return SimulatedNode(machine, ReplicaConfig(self.genesis, index, signer, self._verifier), index, offset_ms)
+            return SimulatedNode(machine, config, index, offset_ms)
         watched = WatchedSigner(signer, index, self.genesis, self.ledger.add_signed)
         machine = replace(machine, observer=Witness(self.ledger, self.recorder))
-        config = ReplicaConfig(self.genesis, index, watched, self._verifier)
+        config = replace(config, signer=watched)
         node = ByzantineNode(machine, config, index, offset_ms, self.conspiracy)
         node.corrupt(tuple(BEHAVIOURS[name] for name in self.behaviours[index]), f"{self.seed}/byzantine")
         return node
