@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from sequencer.consensus.view_record import ViewRecord
 from sequencer.types.block import BlockHeader
@@ -12,8 +13,7 @@ from sequencer.types.primitives import Cut, Digest, Instant, View
 from sequencer.types.vote import Certificate, VoteKind
 
 
-@dataclass(frozen=True, slots=True)
-class Parent:
+class Parent(NamedTuple):
     """What a proposal of a view may build on, with the certificates that justify it."""
 
     view: View

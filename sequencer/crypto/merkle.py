@@ -7,8 +7,11 @@ root = H(MERKLE_ROOT ‖ count u64 ‖ top), so a wrong count never verifies.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 
 from sequencer.crypto.hashing import ZERO_DIGEST, Tag, hash_tagged
+
+_LEAF, _NODE = bytes(Tag.MERKLE_LEAF), bytes(Tag.MERKLE_NODE)
 
 PATH_LENGTH_MAX = 40
 """Longest path that a verifier looks at: lists of up to 2^40 elements."""
@@ -16,7 +19,12 @@ PATH_LENGTH_MAX = 40
 
 def compute_leaf(data: bytes) -> bytes:
     """Return the digest of one element."""
-    return hash_tagged(Tag.MERKLE_LEAF, data)
+    return sha256(_LEAF + data).digest()
+
+
+def compute_node(left: bytes, right: bytes) -> bytes:
+    """Return the digest of two subtrees of which the left one is full."""
+    return sha256(_NODE + left + right).digest()
 
 
 def compute_root(elements: Sequence[bytes]) -> bytes:
@@ -47,7 +55,7 @@ def compute_root_from_path(element: bytes, index: int, count: int, path: Sequenc
             if used == len(path):
                 return None
             left, right = (path[used], node) if index & 1 else (node, path[used])
-            node, used = hash_tagged(Tag.MERKLE_NODE, left, right), used + 1
+            node, used = compute_node(left, right), used + 1
         index, width = index // 2, (width + 1) // 2
     return _bind_count(count, node) if used == len(path) else None
 
@@ -68,7 +76,7 @@ class RootBuilder:
         """Add the next element (its bytes, not its digest)."""
         node, count = compute_leaf(element), self._count
         while count & 1:
-            node, count = hash_tagged(Tag.MERKLE_NODE, self._peaks.pop(), node), count >> 1
+            node, count = compute_node(self._peaks.pop(), node), count >> 1
         self._peaks.append(node)
         self._count += 1
 
@@ -76,7 +84,7 @@ class RootBuilder:
         """Return the root over the elements so far."""
         top = self._peaks[-1] if self._peaks else ZERO_DIGEST
         for peak in reversed(self._peaks[:-1]):
-            top = hash_tagged(Tag.MERKLE_NODE, peak, top)
+            top = compute_node(peak, top)
         return _bind_count(self._count, top)
 
 
@@ -91,5 +99,5 @@ def _fold(level: list[bytes]) -> bytes:
 
 
 def _next_level(level: list[bytes]) -> list[bytes]:
-    paired = [hash_tagged(Tag.MERKLE_NODE, level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+    paired = [compute_node(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
     return paired + level[len(paired) * 2 :]

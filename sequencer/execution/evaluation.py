@@ -15,7 +15,7 @@ from sequencer.execution.conditions import BlockContext, check_condition
 from sequencer.execution.machines import Machine
 from sequencer.execution.machines.access import LegState, Revert, Value, make_leg_state
 from sequencer.state.journal import Journal
-from sequencer.types.bundle import Argument, Bundle, Leg, Operation, Reference
+from sequencer.types.bundle import Bundle, Leg, Operation, Reference
 from sequencer.types.primitives import RollupId
 
 Outputs: TypeAlias = Mapping[str, int]
@@ -95,13 +95,11 @@ def _run_operation(operation: Operation, state: LegState, machine: Machine, outp
     run = machine.get(operation.name)
     if run is None:
         raise Revert("UNKNOWN_OPERATION", f"one of {', '.join(sorted(machine))}", operation.name)
-    run(state, tuple(_resolve(argument, outputs) for argument in operation.arguments))
+    run(state, tuple([_resolve(arg, outputs) if isinstance(arg, Reference) else arg for arg in operation.arguments]))
 
 
-def _resolve(argument: Argument, outputs: Sequence[Outputs | None]) -> Value:
+def _resolve(argument: Reference, outputs: Sequence[Outputs | None]) -> Value:
     """Read a reference from the earlier leg's outputs. # A15"""
-    if not isinstance(argument, Reference):
-        return argument
     exported = outputs[argument.leg] or {}
     if argument.name not in exported:
         raise Revert(

@@ -36,6 +36,8 @@ class Tips:
 
     def get_supported_cut(self, parent: Cut, limits: Sequence[int]) -> Cut:
         """Return per lane the highest supported tip within `limits` above the parent's. # L5"""
+        if not self._is_above(parent):
+            return parent
         return tuple(
             self._cut_off(index, before, limit, self._get_supported_position(index))
             for index, (before, limit) in enumerate(zip(parent, limits, strict=True))
@@ -43,10 +45,16 @@ class Tips:
 
     def get_proposable_cut(self, parent: Cut, limits: Sequence[int], is_calm: bool, now_ms: int) -> Cut:
         """Return per lane the highest tip that a leader proposes. # P2"""
+        if not self._is_above(parent):
+            return parent
         return tuple(
             self._cut_off(index, before, limit, self._get_proposable_position(index, is_calm, now_ms))
             for index, (before, limit) in enumerate(zip(parent, limits, strict=True))
         )
+
+    def _is_above(self, parent: Cut) -> bool:
+        """Tell whether any lane is held beyond the parent's cut; most of the time none is."""
+        return any(lane.top.position > before.position for lane, before in zip(self._held.lanes, parent, strict=True))
 
     def _get_supported_position(self, index: ValidatorIndex) -> Position:
         return self._held.holdings[index].get_supported_position(self._held[index], self._own_index)

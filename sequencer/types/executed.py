@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sequencer.codec import encode
 from sequencer.types.block import BlockHeader
@@ -19,8 +20,7 @@ class NamespaceList:
     leaves: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutionRow:
+class ExecutionRow(NamedTuple):
     """One rollup's row under the exec root (row 0: the system state)."""
 
     namespace: RollupId
@@ -31,7 +31,7 @@ class ExecutionRow:
 
     def to_bytes(self) -> bytes:
         """Return the leaf of the exec tree."""
-        return encode((self.namespace, self.settled_height, self.state_root, self.receipt_root, self.outbox_root))
+        return encode(self)
 
 
 @dataclass(frozen=True, slots=True)
