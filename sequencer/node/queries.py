@@ -122,6 +122,8 @@ class NodeQueries:
             gossip_received=statistics.gossip_received,
             gossip_included=statistics.gossip_included,
             following=statistics.following,
+            sync_state=statistics.sync_state,
+            snapshot_liars=statistics.snapshot_liars,
         )
 
     async def get_transaction(self, item_id: Digest) -> TransactionRecord | None:

@@ -70,6 +70,10 @@ class NodeStatus:
     """Items that came by gossip and that this node put into its lane."""
     following: ValidatorIndex | None
     """Validator from which a full node takes blocks now; None on any other node, and while nobody is there."""
+    sync_state: str | None
+    """What state sync does, or why it refused last; None if there is nothing to say."""
+    snapshot_liars: Mapping[ValidatorIndex, str]
+    """Validators that served a wrong snapshot since the start, and what was wrong."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,6 +175,8 @@ def status_to_json(status: NodeStatus, genesis: Genesis) -> dict[str, object]:
         "peers": len(status.connected),
         "connected": [validators[index].name for index in status.connected],
         "following": None if status.following is None else validators[status.following].name,
+        "sync": status.sync_state,
+        "liars": {validators[index].name: reason for index, reason in status.snapshot_liars.items()},
         "durability": status.durability,
         "gossip": {
             "published": status.gossip_published,

@@ -223,6 +223,8 @@ class ChainNode:
             gossip_received=0,
             gossip_included=0,
             following=None,
+            sync_state=None,
+            snapshot_liars={},
         )
 
     async def get_transaction(self, item_id: bytes) -> TransactionRecord | None:
