@@ -1,13 +1,13 @@
 """Print the trace hash of a few seeds: run as a program, once per process, to compare processes.
 
-    python -m tests.simulation.hash_of_seeds [shuffled]
+    python -m tests.simulation.hash_of_seeds [--seeds N] [--workers N] [--byzantine K] [--shuffled]
 
-With `shuffled` a set of strings is iterated where the order matters: a planted bug against determinism.
+With --shuffled a set of strings is iterated where the order matters: a planted bug against determinism.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 from contextlib import nullcontext
 from typing import Any
 
@@ -26,10 +26,17 @@ def compute_shuffled_order(*arguments: Any) -> tuple[Any, ...]:
 
 
 def main() -> None:
-    is_shuffled = sys.argv[1:] == ["shuffled"]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--byzantine", type=int, default=0)
+    parser.add_argument("--shuffled", action="store_true")
+    arguments = parser.parse_args()
+    options = SimulationOptions(byzantine=arguments.byzantine)
+    is_shuffled = arguments.shuffled
     shuffle = replaced(delivery, "compute_batch_order", compute_shuffled_order) if is_shuffled else nullcontext()
     with shuffle:
-        print(simulate(Campaign(0, SEEDS, SimulationOptions())).get_trace_hash())
+        print(simulate(Campaign(0, arguments.seeds, options, arguments.workers)).get_trace_hash())
 
 
 if __name__ == "__main__":

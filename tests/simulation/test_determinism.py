@@ -28,7 +28,7 @@ def test_I15_trace_hash_is_the_same_whatever_the_hash_seed() -> None:
 
 def test_I15_shuffle_that_depends_on_the_process_changes_the_trace_hash() -> None:
     """Control: a planted iteration over a set of strings is noticed."""
-    assert get_hash_in_new_process("1", "shuffled") != get_hash_in_new_process("2", "shuffled")
+    assert get_hash_in_new_process("1", "--shuffled") != get_hash_in_new_process("2", "--shuffled")
 
 
 def test_I15_aggregate_does_not_depend_on_the_number_of_workers() -> None:
