@@ -291,6 +291,8 @@ class SimulatedNode:
             self._waiting.extend(effects)
             return
         for place, effect in enumerate(effects):
+            if not self.is_running:  # it died while it sent: what follows was never written
+                return
             if isinstance(effect, _PERSIST):
                 self._waiting = list(effects[place:])
                 self._start_sync()

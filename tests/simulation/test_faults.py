@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from sequencer.crypto.hashing import ZERO_DIGEST
 from sequencer.errors import LocalError
 from sequencer.simulation.clock import NodeClock
-from sequencer.simulation.crash_points import BOUNDARIES, Survival
+from sequencer.simulation.crash_points import BOUNDARIES, Boundary, Doom, Survival
 from sequencer.simulation.faults.fault import HEAL_US, Fault, fault_from_value, fault_to_value
 from sequencer.simulation.faults.plan import ALL_FAULTS, plan_faults
 from sequencer.simulation.options import SimulationOptions
@@ -17,7 +18,8 @@ from sequencer.simulation.runner import run_seed
 from sequencer.simulation.scheduler import MILLISECOND, SECOND, Scheduler
 from sequencer.simulation.simulator import Simulation
 from sequencer.simulation.store import SimulatedStore
-from sequencer.types.effects import PersistVote
+from sequencer.types.effects import Broadcast, PersistVote
+from sequencer.types.messages import Have
 from sequencer.types.records import RecordKind, VoteRecord
 
 SINGLE = {
@@ -164,3 +166,16 @@ def test_options_with_unknown_fault_are_refused_by_name() -> None:
     """A typing error is not silently a run without faults."""
     with pytest.raises(LocalError, match="flood"):
         replace(SimulationOptions(), faults=("flood",)).verify()
+
+
+def test_node_that_dies_while_it_sends_writes_nothing_more() -> None:
+    """A record that follows the send at which a process died never reaches its disk. # D1"""
+    simulation = Simulation(0, SimulationOptions(faults=()))
+    simulation.start()
+    simulation.advance(SECOND)
+    node = simulation.nodes[0]
+    held = node.store.unsynced_count, len(node.store.vote_log)
+    node.doom = Doom(Boundary.SENDING, 0, node.crash)
+    record = VoteRecord(RecordKind.NULLIFY, 0, 1_000, ZERO_DIGEST)
+    node._perform((Broadcast(Have((), ())), PersistVote(record)))
+    assert (node.is_running, (node.store.unsynced_count, len(node.store.vote_log))) == (False, held)
