@@ -14,8 +14,9 @@ from sequencer.lanes.holdings import Holdings
 from sequencer.lanes.lane import Lane
 from sequencer.types.batch import Batch
 from sequencer.types.committee import Committee
-from sequencer.types.effects import Effect, PersistBatch
-from sequencer.types.primitives import Cut, Position, ValidatorIndex
+from sequencer.types.effects import Effect, PersistBatch, PersistVote
+from sequencer.types.primitives import Cut, Digest, Position, ValidatorIndex
+from sequencer.types.records import RecordKind, VoteRecord, compute_have_number, split_have_number
 
 
 @dataclass(slots=True)
@@ -33,7 +34,10 @@ class LaneCounters:
 class HeldLanes:
     """Batches and HAVEs of all lanes, with the effects that they cause."""
 
-    def __init__(self, committee: Committee, cut: Cut) -> None:
+    def __init__(self, committee: Committee, cut: Cut, is_logged: bool) -> None:
+        """`is_logged`: this node says HAVE and has a vote log, so choices between batches are written down."""
+        self._epoch = committee.epoch
+        self._is_logged = is_logged
         self.lanes = [Lane(tip) for tip in cut]
         self.holdings = [Holdings(committee) for _ in cut]
         self.effects: list[Effect] = []
@@ -59,6 +63,7 @@ class HeldLanes:
         """Keep a batch, durable before anybody hears of it."""
         self.effects.append(PersistBatch(batch))
         self.lanes[batch.header.lane].keep(batch)
+        self._log_choices(batch.header.lane, (batch,))
         self.watch.note(batch)
         self.arrived.append(batch)
         self.is_changed = True
@@ -66,21 +71,45 @@ class HeldLanes:
     def extend(self, index: ValidatorIndex, now_ms: int) -> None:
         """Vouch for what has become complete. # L4"""
         self._take_early(self.lanes[index])
-        if self.lanes[index].extend(now_ms):
+        added = self.lanes[index].extend(now_ms)
+        if added:
+            self._log_choices(index, added)
             self.dirty[index] = None
             self.is_changed = True
 
-    def restore(self, batches: Iterable[Batch]) -> dict[ValidatorIndex, list[Batch]]:
+    def restore(self, batches: Iterable[Batch], log: Iterable[VoteRecord]) -> dict[ValidatorIndex, list[Batch]]:
         """Take durable batches from the store; what completes a chain is vouched for again. # L4 R1"""
         stored: dict[ValidatorIndex, list[Batch]] = {}
+        choices = self._read_choices(log)
         for batch in batches:
             stored.setdefault(batch.header.lane, []).append(batch)
             self.watch.note(batch)
             self.arrived.append(batch)
         for index in sorted(stored):
-            if self.lanes[index].restore(stored[index]):
+            added = self.lanes[index].restore(stored[index], choices[index])
+            if added:
+                self._log_choices(index, added)
                 self.dirty[index] = None
         return stored
+
+    def _read_choices(self, log: Iterable[VoteRecord]) -> list[dict[Position, Digest]]:
+        """Return what was chosen per lane before the start. # L4"""
+        choices: list[dict[Position, Digest]] = [{} for _ in self.lanes]
+        for record in log:
+            lane, position = split_have_number(record.number)
+            if record.kind is RecordKind.HAVE and lane < len(self.lanes):
+                choices[lane][position] = record.digest
+        return choices
+
+    def _log_choices(self, index: ValidatorIndex, batches: Iterable[Batch]) -> None:
+        """Make durable, before it is said, which of several batches of one position HAVE names. # L4"""
+        if not self._is_logged:
+            return
+        for batch in batches:
+            digest = self.lanes[index].choose(batch.header.position)
+            if digest is not None:
+                number = compute_have_number(index, batch.header.position)
+                self.effects.append(PersistVote(VoteRecord(RecordKind.HAVE, self._epoch, number, digest)))
 
     @property
     def has_news(self) -> bool:

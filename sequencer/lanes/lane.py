@@ -8,7 +8,7 @@ HAVE two digests for one position), except that finality may overrule it.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sequencer.types.batch import Batch
 from sequencer.types.primitives import Digest, Position, Tip
@@ -38,6 +38,12 @@ class Lane:
         self._batches: OrderedDict[Digest, Batch] = OrderedDict()
         self._retained: OrderedDict[Digest, Batch] = OrderedDict()
         self._retained_bytes = 0
+        self._first: dict[Position, Digest] = {}
+        """The digest that was kept first at each position above the floor."""
+        self._contested: set[Position] = set()
+        """Positions above the floor at which more than one digest was kept."""
+        self._chosen: dict[Position, Digest] = {}
+        """What was logged as the choice of a position where more than one was kept. # L4"""
 
     @property
     def top(self) -> Tip:
@@ -62,20 +68,25 @@ class Lane:
         header = batch.header
         if header.position != self.top.position + 1:
             return False
+        if self._chosen.get(header.position, batch.digest) != batch.digest:
+            return False
         # At the first position above the floor any parent will do: position decides. # O2
         return not self.chain or header.parent == self.top.digest
 
     def keep(self, batch: Batch) -> None:
         """Keep a batch by its digest, without vouching for it."""
-        self._batches[batch.digest] = batch
+        self._put(batch)
         self._evict_forks()
 
-    def restore(self, batches: Iterable[Batch]) -> list[Batch]:
+    def restore(self, batches: Iterable[Batch], choices: Mapping[Position, Digest]) -> list[Batch]:
         """Keep batches that were durable before the start; return those that complete the chain.
 
-        They may be more than the forks that a lane keeps, so the chain is built before forks are counted.
+        `batches` come in the order of writing; where nothing else is among `choices`, the first of a position was
+        vouched for, if any was. They may be more than the forks that a lane keeps, so the chain is built first.
         """
-        self._batches.update((batch.digest, batch) for batch in batches)
+        self._chosen.update(choices)
+        for batch in batches:
+            self._put(batch)
         added = self.extend()
         self._evict_forks()
         return added
@@ -91,6 +102,13 @@ class Lane:
             added.append(following)
             following = self._find_next()
         return added
+
+    def choose(self, position: Position) -> Digest | None:
+        """Return what stands on the chain at a contested position, once: it must be logged. # L4"""
+        if position not in self._contested or position not in self.chain or position in self._chosen:
+            return None
+        self._chosen[position] = self.chain[position]
+        return self._chosen[position]
 
     def get_aged_position(self, latest_ms: int) -> Position:
         """Return the highest position of the chain that stands on it since `latest_ms` or longer. # P2"""
@@ -133,6 +151,9 @@ class Lane:
             return
         self.chain = {position: digest for position, digest in self.chain.items() if position > tip.position}
         self._added_ms = {position: at_ms for position, at_ms in self._added_ms.items() if position > tip.position}
+        self._first = {position: digest for position, digest in self._first.items() if position > tip.position}
+        self._contested = {position for position in self._contested if position > tip.position}
+        self._chosen = {position: digest for position, digest in self._chosen.items() if position > tip.position}
         self.floor = tip
         self._note_change()
         for digest in [digest for digest, batch in self.early.items() if batch.header.position <= tip.position]:
@@ -149,6 +170,12 @@ class Lane:
             _, oldest = self._retained.popitem(last=False)
             self._retained_bytes -= len(oldest.payload) + _BATCH_OVERHEAD_BYTES
         return done
+
+    def _put(self, batch: Batch) -> None:
+        position = batch.header.position
+        self._batches[batch.digest] = batch
+        if self._first.setdefault(position, batch.digest) != batch.digest and position > self.floor.position:
+            self._contested.add(position)
 
     def _note_change(self) -> None:
         position = self.floor.position + len(self.chain)

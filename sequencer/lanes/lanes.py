@@ -44,10 +44,12 @@ class Lanes:
         cut: Cut,
         own_top: Tip | None,
         is_optimistic: bool = True,
+        is_logged: bool = True,
     ) -> None:
+        """`is_logged`: the node has a vote log, as every validator in order."""
         self._parameters = parameters
         self._own_index = own_index
-        self._held = HeldLanes(committee, cut)
+        self._held = HeldLanes(committee, cut, is_logged and own_index is not None)
         self._fetch = BatchFetch(parameters.fetch_retry_ms)
         self._standing = Standing(committee)
         self._tips = Tips(self._held, self._standing, parameters, own_index, is_optimistic)
@@ -157,9 +159,9 @@ class Lanes:
 
     # --- events -------------------------------------------------------------------------
 
-    def restore(self, batches: Iterable[Batch]) -> None:
+    def restore(self, batches: Iterable[Batch], log: Iterable[VoteRecord] = ()) -> None:
         """Take durable batches from the store; what completes a chain is vouched for again. # L4 R1"""
-        stored = self._held.restore(batches)
+        stored = self._held.restore(batches, log)
         if self.own is not None and self._own_index is not None:
             # A crash between the two syncs leaves a batch without its record, and it will be pushed. # L1 D1
             for batch in stored.get(self._own_index, ()):

@@ -48,6 +48,7 @@ class Parts:
         )
         self.recovered = recover(config, recovery, self.commitments.on_replayed, restored)
         self.restored_batches = recovery.batches
+        self.restored_votes = recovery.votes
         signer = None if self.recovered.observer_reason is not None else config.signer
         if signer is None:
             self.commitments.stop()
@@ -66,6 +67,7 @@ class Parts:
             head.cut,
             self.recovered.own_top,
             config.is_optimistic,
+            is_logged=signer is not None,
         )
         self.own_votes = OwnVotes(
             genesis.chain_id,

@@ -84,7 +84,7 @@ class Replica:
     def _begin(self, effects: list[out.Effect], now: Instant) -> None:
         """Take up what the store kept. # R1"""
         effects.extend(out.StoreExecution(executed) for executed in self._parts.recovered.replayed)
-        self._lanes.restore(self._parts.restored_batches)
+        self._lanes.restore(self._parts.restored_batches, self._parts.restored_votes)
         self._commitments.start()
         self._consensus.start(now)
 

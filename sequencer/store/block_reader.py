@@ -146,9 +146,11 @@ class BlockReader:
         return [height for (height,) in rows]
 
     def get_unplaced_batches(self) -> tuple[Batch, ...]:
-        """Return the batches that no stored block contains, by lane and position."""
+        """Return the batches that no stored block contains, by lane and position, then in the order of writing."""
         rows = self._query(
-            "SELECT segment, offset, length FROM batches WHERE height IS NULL AND lane >= ? ORDER BY lane, position", 0
+            "SELECT segment, offset, length FROM batches WHERE height IS NULL AND lane >= ? "
+            "ORDER BY lane, position, segment, offset",
+            0,
         )
         frames = (self._read(Place(*row)) for row in rows)
         return tuple(decode_batch(frame.body) for frame in frames if frame is not None)

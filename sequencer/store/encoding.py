@@ -42,7 +42,7 @@ _T = TypeVar("_T")
 
 
 class FrameKind(enum.IntEnum):
-    """What a frame holds; 1..6 are `RecordKind`."""
+    """What a frame holds; 1..7 are `RecordKind`."""
 
     MARK = 16
     HEADER = 17

@@ -31,7 +31,7 @@ from sequencer.store.encoding import (
 )
 from sequencer.types.block import BlockHeader
 from sequencer.types.primitives import Digest
-from sequencer.types.records import FinalizedMark, RecordKind, VoteRecord
+from sequencer.types.records import FinalizedMark, RecordKind, VoteRecord, split_have_number
 from sequencer.types.vote import Certificate, VoteKind
 
 SEGMENT_RECORDS_MAX = 4_096
@@ -212,10 +212,17 @@ def parse_segment(data: bytes, name: str) -> SegmentContent:
 
 
 def select_carried(records: Iterable[VoteRecord], mark: FinalizedMark) -> tuple[VoteRecord, ...]:
-    """Return what the next segment must repeat: views above the mark, the newest own batches and commitments."""
+    """Return what the next segment must repeat: views and HAVEs above the mark, newest own batches and commitments."""
     kept = list(records)
     views = [record for record in kept if record.kind in VIEW_KINDS and record.number >= mark.view]  # C4
-    return (*views, *_newest(kept, RecordKind.OWN_BATCH), *_newest(kept, RecordKind.COMMITMENT))
+    choices = [record for record in kept if record.kind is RecordKind.HAVE and _is_undecided(record, mark)]  # L4
+    return (*views, *choices, *_newest(kept, RecordKind.OWN_BATCH), *_newest(kept, RecordKind.COMMITMENT))
+
+
+def _is_undecided(record: VoteRecord, mark: FinalizedMark) -> bool:
+    """Tell whether a HAVE record is about a position that the marked block has not finalized."""
+    lane, position = split_have_number(record.number)
+    return mark.header is None or lane >= len(mark.header.cut) or position > mark.header.cut[lane].position
 
 
 def get_segment_path(directory: Path, number: int) -> Path:

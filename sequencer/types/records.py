@@ -10,12 +10,12 @@ from sequencer.types.batch import Batch
 from sequencer.types.block import BlockHeader, FinalizedBlock
 from sequencer.types.commitment import CommitmentCertificate
 from sequencer.types.evidence import Evidence
-from sequencer.types.primitives import Digest, Epoch, Height
+from sequencer.types.primitives import Digest, Epoch, Height, Position, ValidatorIndex
 from sequencer.types.vote import Certificate
 
 
 class RecordKind(enum.IntEnum):
-    """What a vote-log record says; kinds 1..4 and 6 are those of the signed kind. # D1"""
+    """What a vote-log record says; kinds 1..6 are those of the signed kind. # D1"""
 
     PROPOSAL = 1
     NOTARIZE = 2
@@ -23,6 +23,8 @@ class RecordKind(enum.IntEnum):
     FINALIZE = 4
     OWN_BATCH = 5
     COMMITMENT = 6
+    HAVE = 7
+    """Which of several batches of one position HAVE names; unsigned, but said only once. # L4"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,21 @@ class VoteRecord:
     kind: RecordKind
     epoch: Epoch
     number: int
-    """View, lane position or height, as the kind demands."""
+    """View, lane position or height, as the kind demands; for HAVE what `compute_have_number` gives."""
     digest: Digest
+
+
+_POSITION_BITS = 48
+
+
+def compute_have_number(lane: ValidatorIndex, position: Position) -> int:
+    """Return lane u16 ‖ position u48: the number of a HAVE record. # L4"""
+    return lane << _POSITION_BITS | position
+
+
+def split_have_number(number: int) -> tuple[ValidatorIndex, Position]:
+    """Return lane and position of a HAVE record."""
+    return number >> _POSITION_BITS, number & (1 << _POSITION_BITS) - 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,8 +61,12 @@ class SignatureChecker(Observer):
                 self._on_vote(node, vote)
         elif isinstance(message, Batch) and message.header.lane == node.index:
             self._sign(node, RecordKind.OWN_BATCH, message.header.position, message.digest)
+            header = message.header
             if message.digest not in node.store.durable.batches:
-                self._ledger.report("L1", message.header.position, node.index, "own batch sent before it is durable")
+                self._ledger.report("L1", header.position, node.index, "own batch sent before it is durable")
+            record = VoteRecord(RecordKind.OWN_BATCH, header.epoch, header.position, message.digest)
+            if record not in node.store.durable.votes:
+                self._ledger.report("D1", header.position, node.index, "own batch sent before its record is durable")
 
     def _on_fact(self, node: SimulatedNode, kind: RecordKind, epoch: Epoch, number: int, digest: Digest) -> None:
         if VoteRecord(kind, epoch, number, digest) not in node.store.durable.votes:

@@ -11,6 +11,7 @@ from sequencer.types.effects import Broadcast, Effect, PersistBatch, PersistVote
 from sequencer.types.messages import Batches, GetBatches, Have, HaveEntry, Message
 from sequencer.types.parameters import Parameters
 from sequencer.types.primitives import Cut, Digest, Position, Tip
+from sequencer.types.records import VoteRecord
 from tests.unit.core_world import PARAMETERS, VERIFY, Group, at, make_signer, name_digest
 
 GROUP = Group()
@@ -104,7 +105,11 @@ class Holder:
 
     @property
     def logged(self) -> list[int]:
-        return [e.record.number for e in self.effects if isinstance(e, PersistVote)]
+        return [record.number for record in self.records]
+
+    @property
+    def records(self) -> list[VoteRecord]:
+        return [e.record for e in self.effects if isinstance(e, PersistVote)]
 
     @property
     def haves(self) -> list[Have]:

@@ -445,3 +445,14 @@ def test_torn_evidence_is_cut_off_and_the_log_goes_on(tmp_path: Path, lost: int)
     store.perform([StoreEvidence(make_evidence(3))])
     store.close()
     assert open_store(home).load().evidence == (make_evidence(1), make_evidence(3))
+
+
+@pytest.mark.parametrize("texts", [(b"a", b"b"), (b"b", b"a")])
+def test_L4_batches_of_one_position_come_back_in_the_order_of_writing(tmp_path: Path, texts: tuple[bytes, ...]) -> None:
+    """What was chosen first was written first, whatever the digests are."""
+    home = make_home(tmp_path)
+    batches = tuple(make_batch(1, 1, text=text) for text in texts)
+    store = open_store(home)
+    store.perform([PersistBatch(batch) for batch in batches])
+    store.close()
+    assert open_store(home).load().batches == batches

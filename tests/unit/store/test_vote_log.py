@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,8 @@ from sequencer.store.vote_log import (
     open_vote_log,
     read_records,
 )
-from sequencer.types.records import FinalizedMark, RecordKind, VoteRecord
+from sequencer.types.primitives import Tip
+from sequencer.types.records import FinalizedMark, RecordKind, VoteRecord, compute_have_number
 from sequencer.types.vote import Certificate, VoteKind
 from tests.unit.store.chain import GENESIS, Chain, FlakySync, make_digest, make_vote
 
@@ -155,6 +157,15 @@ def test_full_segment_is_replaced_and_keeps_what_still_matters(tmp_path: Path, m
     ]
     with pytest.raises(InvariantViolation, match="at or below"):
         reopened.append(make_vote(NULLIFY, 8))
+
+
+def test_L4_choice_above_the_marked_cut_moves_to_the_next_segment() -> None:
+    """What is finalized needs no choice any more."""
+    header = replace(GENESIS, view=8, cut=(Tip(3, make_digest(3)), Tip(0, bytes(32))))
+    mark = FinalizedMark(0, 8, 4, header.digest, None, header)
+    numbers = [compute_have_number(*place) for place in ((0, 3), (0, 4), (1, 1))]
+    records = [make_vote(RecordKind.HAVE, number) for number in numbers]
+    assert [record.number for record in subject.select_carried(records, mark)] == numbers[1:]
 
 
 def test_crash_between_new_and_old_segment_uses_the_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
