@@ -19,6 +19,7 @@ _ONE_PER_NUMBER = (
     RecordKind.FINALIZE,
     RecordKind.OWN_BATCH,
     RecordKind.COMMITMENT,
+    RecordKind.HAVE,
 )
 
 

@@ -91,7 +91,8 @@ class Parts:
         self.delivery = Delivery(genesis.committee.seed, head, self.lanes)
         self.checks: ItemChecks = ItemChecks() if earlier is None else earlier.checks
         self.pipeline = Pipeline(self.executor, self.delivery, self.checks)
-        self.evidence = EvidencePool(genesis, config.index, config.verifier, recovery.evidence, self.lanes.freeze)
+        proven = recovery.evidence if earlier is None else earlier.evidence.held
+        self.evidence: EvidencePool = EvidencePool(genesis, config.index, config.verifier, proven, self.lanes.freeze)
         add_to_lane = self.lanes.add_item if lane_signer is not None else None
         if earlier is None:
             self._begin(add_to_lane)
