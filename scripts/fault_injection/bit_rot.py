@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 PLACE = (256 + 100) << 10
-"""Which byte: one of the second chunk, which is asked of the second validator first; of a smaller file the middle."""
+"""Which byte: one of the second chunk; of a smaller file the middle."""
 LOOK_SECONDS = 0.01
 """Between two looks for new snapshots."""
 

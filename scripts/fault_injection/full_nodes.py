@@ -7,8 +7,10 @@ Ends with one line of JSON. Exit status: 0 all claims hold, 1 one is broken.
 
 from __future__ import annotations
 
+import json
 import sys
 import time
+import urllib.request
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -88,12 +90,28 @@ def compare(cluster: Cluster, ids: list[str], report: Report) -> None:
     report.claim(blocks[0] == blocks[1], f"blocks 1..{height} of {full} are those of {validator}")
     changed = [{**blocks[0][-1], "height": 0}]
     report.claim(changed != blocks[1][-1:], "control: a changed block is found")
+    streams = [read_stream(cluster, name, height) for name in (full, validator)]
+    text = f"the event stream of {full} tells the same {len(streams[0])} blocks as that of {validator}"
+    report.claim(len(streams[0]) == height and streams[0] == streams[1], text)
     receipts = [ask_receipts(cluster, name, ids) for name in (full, validator)]
     report.claim(receipts[0] == receipts[1], f"{len(receipts[0])} receipts: the same outcome at the same place")
     address = cluster.ready["accounts"][3]["address"]
     question: dict[str, Any] = {"rollup": "alpha", "key": f"balance/gold/{address[2:]}", "height": height}
     values = [cluster.call(name, "seq_getState", **question)["value"] for name in (full, validator)]
     report.claim(values[0] == values[1], f"balance {values[0]} at height {height} at both")
+
+
+def read_stream(cluster: Cluster, name: str, count: int) -> list[dict[str, Any]]:
+    """Return the first blocks of a node's event stream."""
+    blocks: list[dict[str, Any]] = []
+    event = ""
+    with urllib.request.urlopen(f"{cluster.get_url(name)}/events?from=1", timeout=FINAL_SECONDS_MAX) as stream:
+        while len(blocks) < count:
+            member, _, value = stream.readline().decode().partition(": ")
+            event = value.strip() if member == "event" else event
+            if member == "data" and event == "block":
+                blocks.append(strip(json.loads(value)))
+    return blocks
 
 
 def strip(block: dict[str, Any]) -> dict[str, Any]:

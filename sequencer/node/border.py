@@ -84,8 +84,8 @@ class Border:
         self._network.ban(name, BAN_SECONDS)
 
     def _is_sendable(self, message: Message) -> bool:
-        """A full node has no votes channel: what would go there has no receiver."""
-        return self._is_validator or get_channel(message) is Channel.DATA
+        """A full node only asks: nobody hears anything else of a stranger."""
+        return self._is_validator or self._followers.is_request(type(message))
 
     def _get_channel_name(self, message: Message) -> ChannelName:
         if not self._is_validator:

@@ -44,7 +44,7 @@ def genesis() -> Genesis:
 class Pair:
     """val0 with its border, and the bare network of val1."""
 
-    def __init__(self, genesis: Genesis, tmp_path: Path) -> None:
+    def __init__(self, genesis: Genesis, tmp_path: Path, *, is_validator: bool = True) -> None:
         hub = MemoryHub()
         self.own, self.other = hub.create(make_configuration(0)), hub.create(make_configuration(1))
         self.inbox = Inbox()
@@ -54,7 +54,7 @@ class Pair:
         self.border = Border(
             self.own,
             genesis,
-            is_validator=True,
+            is_validator=is_validator,
             gossip=Gossip(self.own),
             followers=self.followers,
             event_log=EventLog(self.log),
@@ -212,6 +212,17 @@ async def test_gossiped_envelope_arrives_as_items(nursery: trio.Nursery, genesis
     await wait_until(lambda: pair.inbox)
     assert pair.inbox.take() == ItemsGossiped((b"one", b"two"))
     nursery.cancel_scope.cancel()
+
+
+async def test_full_node_sends_nothing_but_requests(genesis: Genesis, tmp_path: Path) -> None:
+    """Anything else would be a bad mark for it at every validator. # G4"""
+    pair, sent = Pair(genesis, tmp_path, is_validator=False), []
+    pair.own.send = lambda name, channel, payload: sent.append((name, channel, payload)) or True  # type: ignore[method-assign,func-returns-value]  # remembers
+    pair.own.broadcast = lambda channel, payload: sent.append(("all", channel, payload))  # type: ignore[method-assign]  # remembers
+    for message in (MESSAGE, SyncBlocks((), None), Sync(1, 2)):
+        pair.border.send(1, message)
+        pair.border.broadcast(message)
+    assert sent == [(name, "open", encode_message(Sync(1, 2))) for name in ("val1", "all")]
 
 
 async def test_stranger_that_sends_no_request_gets_a_bad_mark_undecoded(
