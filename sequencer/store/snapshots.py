@@ -3,7 +3,7 @@
 Promises: a snapshot appears under its name only when all of it is durable; one whose chunks do
 not hash to what its head says is passed over for the older one at a start, and counted. A file is a frame
 [header, commitment, size, digest of each chunk] followed by the state. What is served is what stands
-in the file: who fetches it checks it, and a damaged byte names its server.
+in the file, and so is its manifest: who fetches it checks it, and a damaged byte names its server.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ class Snapshots:
         for leftover in directory.glob("*.tmp"):
             remove_file(leftover)
         self._heads = {height: self._read_head(height) for height in self._list_heights()}
+        self._hashed: dict[Height, tuple[int, SnapshotHead | None]] = {}
 
     @property
     def heights(self) -> tuple[Height, ...]:
@@ -79,6 +80,7 @@ class Snapshots:
         provable = [height for height in heights if height <= certified]
         kept = {*heights[-SNAPSHOTS_KEPT:], *provable[-1:]}
         self._heads = {height: heads[height] for height in heights if height in kept}
+        self._hashed = {height: known for height, known in self._hashed.items() if height in kept}
         for height in self._list_heights():
             if height not in kept:
                 remove_file(self._get_path(height))
@@ -96,8 +98,19 @@ class Snapshots:
         return None
 
     def get_head(self, height: Height) -> SnapshotHead | None:
-        """Return the head of the snapshot of `height`; None if there is none, or its head is damaged."""
-        return self._heads.get(height)
+        """Return the head of the snapshot of `height` with the manifest of the bytes that now stand in the file.
+
+        None if there is none, or its head is damaged. A file is hashed again only when it was touched.
+        """
+        path = self._get_path(height)
+        try:
+            touched_ns = path.stat().st_mtime_ns
+            known = self._hashed.get(height)
+            if known is None or known[0] != touched_ns:
+                known = self._hashed[height] = (touched_ns, _hash_file(path))
+        except FileNotFoundError:  # a newer one took its place meanwhile
+            return None
+        return known[1]
 
     def read_chunk(self, height: Height, index: int) -> bytes:
         """Return a chunk as it stands on disk, unchecked; empty if there is no such snapshot or chunk."""
@@ -149,6 +162,16 @@ def decode_snapshot(data: bytes) -> Snapshot:
     if len(state) != head.size or compute_manifest(state) != head.chunks:
         raise DecodeError("snapshot.state", "does not hash to what its head says")
     return Snapshot(head, state)
+
+
+def _hash_file(path: Path) -> SnapshotHead | None:
+    data = path.read_bytes()
+    try:
+        head, length = decode_head(data)
+    except DecodeError:
+        return None
+    state = data[length:]
+    return head._replace(size=len(state), chunks=compute_manifest(state))
 
 
 def decode_head(data: bytes) -> tuple[SnapshotHead, int]:

@@ -195,6 +195,8 @@ class StateSync:
     def on_installed(self, now: Instant) -> None:
         """The replica stands on the snapshot."""
         self.counters.snapshots_installed += 1
+        if self._round is not None:
+            self._blame_others(self._round.claim, now)
         self._pause_ms, self._refusal = ROUND_PAUSE_MS_MIN, None
         self._end_round(now.mono_ms)
 
@@ -210,6 +212,16 @@ class StateSync:
             self._bans.append(BanPeer(peer, problem))
             self._peers.pop(peer, None)
         self._fail(f"refused the snapshot of height {fetched.claim.height}: {problem}", now)
+
+    def _blame_others(self, right: SnapshotClaim, now: Instant) -> None:
+        """A snapshot has one sequence of bytes: who offered another one of the same block lied, asked or not."""
+        for peer in sorted(self._peers):
+            claim = self._peers[peer].claim
+            if claim is not None and claim.header == right.header and claim.chunks != right.chunks:
+                self.counters.snapshots_wrong += 1
+                reason = f"offered another snapshot of height {right.height} than the certified one"
+                self._note_liar(peer, reason, now)
+                self._bans.append(BanPeer(peer, reason))
 
     # --- the loop -----------------------------------------------------------------------
 
