@@ -114,7 +114,7 @@ class Parts:
         following = Following() if config.index is None else None
         self.catch_up = CatchUp(genesis.chain_id, genesis.committee, config.verifier, following)
         self.state_sync = StateSync(
-            genesis.chain_id, genesis.committee, config.verifier, genesis.parameters.retain_heights
+            genesis.chain_id, genesis.committee, config.verifier, genesis.parameters.retain_heights, config.index
         )
         self.server = BlockServer()
         self.snapshot_server = SnapshotServer()

@@ -25,7 +25,7 @@ from sequencer.types.snapshot import SnapshotClaim
 from sequencer.types.snapshot_messages import GetSnapshot, SnapshotChunk, SnapshotOffer
 
 GATHER_MS_MAX = 1_000
-"""The first round waits this long for more peers than the first one, unless a weak set is connected before."""
+"""The first round waits this long for all other validators to be connected: who is asked can be named."""
 OFFERS_MS_MAX = 2_000
 """Longest wait for the offers of the peers that were asked."""
 ROUND_PAUSE_MS_MIN = 1_000
@@ -100,11 +100,19 @@ class FetchedSnapshot:
 class StateSync:
     """Find, fetch and hand over one snapshot at a time."""
 
-    def __init__(self, chain_id: Digest, committee: Committee, verifier: Verifier, retain_heights: int) -> None:
+    def __init__(
+        self,
+        chain_id: Digest,
+        committee: Committee,
+        verifier: Verifier,
+        retain_heights: int,
+        own_index: ValidatorIndex | None,
+    ) -> None:
         self._chain_id = chain_id
         self._committee = committee
         self._verifier = verifier
         self._retain_heights = retain_heights
+        self._others_count = committee.size - (own_index is not None)
         self._peers: dict[ValidatorIndex, _Peer] = {}
         self._liars: dict[ValidatorIndex, _Liar] = {}
         self._phase = Phase.IDLE
@@ -248,12 +256,12 @@ class StateSync:
         return None
 
     def _has_gathered(self, now: Instant) -> bool:
-        """Wait a moment for more peers than the first: where a weak set agrees, one of them is correct."""
+        """Wait a moment for all: where a weak set agrees one is correct, and only who was asked can be named."""
         if not self._peers:
             return False
         if self._gather_until_ms is None:
             self._gather_until_ms = now.mono_ms + GATHER_MS_MAX
-        if now.mono_ms < self._gather_until_ms and not self._committee.is_weak(sorted(self._peers)):
+        if now.mono_ms < self._gather_until_ms and len(self._peers) < self._others_count:
             return False
         self._gather_until_ms = 0
         return True

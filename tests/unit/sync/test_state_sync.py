@@ -40,7 +40,7 @@ class Served:
     def __init__(self, snapshots: Mapping[int, tuple[SnapshotClaim | None, bytes]], need: Need = Need.STUCK) -> None:
         self.snapshots = dict(snapshots)
         self.need = need
-        self.sync = StateSync(GROUP.chain_id, GROUP.committee, VERIFY, RETAIN)
+        self.sync = StateSync(GROUP.chain_id, GROUP.committee, VERIFY, RETAIN, 0)
         self.now_ms = 0
         self.asked: list[Send] = []
         self.errors: dict[int, str] = {}
@@ -100,7 +100,7 @@ def test_R2_peer_has_one_open_request_and_all_have_few() -> None:
     group = Group(make_genesis(powers=(1,) * 16))
     data = bytes(SNAPSHOT_CHUNK_BYTES * 20)
     claim = make_claim(group, data, signers=range(16))
-    sync = StateSync(group.chain_id, group.committee, VERIFY, RETAIN)
+    sync = StateSync(group.chain_id, group.committee, VERIFY, RETAIN, 0)
     for peer in range(1, 16):
         sync.on_connected(peer)
     sync.poll(0, Need.STUCK, at(0))
@@ -181,7 +181,7 @@ def test_R2_claim_that_proves_nothing_is_the_peers_error(claim: SnapshotClaim) -
 
 def test_R2_offer_nobody_asked_for_is_not_looked_at() -> None:
     """Checking signatures costs; only who was asked makes us pay."""
-    sync = StateSync(GROUP.chain_id, GROUP.committee, VERIFY, RETAIN)
+    sync = StateSync(GROUP.chain_id, GROUP.committee, VERIFY, RETAIN, 0)
     sync.on_connected(1)
     sync.on_offer(1, SnapshotOffer(5, 9, WRONG_CLAIMS["weak_certificate"]), at(0))
     assert sync.get_liars() == {}
@@ -288,7 +288,7 @@ def test_R2_slow_peer_cannot_hold_the_node_for_ever() -> None:
     """Answers just in time, one after the other, end at the deadline of the round."""
     data = bytes(SNAPSHOT_CHUNK_BYTES * 100)
     claim = make_claim(GROUP, data)
-    sync = StateSync(GROUP.chain_id, GROUP.committee, VERIFY, RETAIN)
+    sync = StateSync(GROUP.chain_id, GROUP.committee, VERIFY, RETAIN, 0)
     sync.on_connected(1)
     sync.poll(0, Need.STUCK, at(0))
     now_ms = started_ms = GATHER_MS_MAX
