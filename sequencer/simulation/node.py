@@ -360,6 +360,8 @@ class SimulatedNode:
         released, later = self._waiting[:covered], self._waiting[covered:]
         self._waiting = []
         for effect in released:
+            if not self.is_running:
+                return
             if isinstance(effect, InstallSnapshot):
                 self._on_installed(effect)
             elif not isinstance(effect, _PERSIST):

@@ -17,6 +17,7 @@ from sequencer.simulation.byzantine.node import ByzantineNode
 from sequencer.simulation.byzantine.registry import BEHAVIOURS, draw_behaviours
 from sequencer.simulation.cast import draw_cast
 from sequencer.simulation.checkers.agreement import CertificateChecker, OrderChecker, PrefixChecker
+from sequencer.simulation.checkers.amplification import AmplificationChecker
 from sequencer.simulation.checkers.availability import AvailabilityChecker, HaveChecker, VoteAvailabilityChecker
 from sequencer.simulation.checkers.evidence import EvidenceChecker
 from sequencer.simulation.checkers.execution import AtomicityChecker, ExecutionChecker
@@ -153,6 +154,7 @@ class Simulation:
             self.inclusion,
             HonestyChecker(ledger),
             self.evidence,
+            AmplificationChecker(ledger, size),
         ):
             self.observers.add(observer)
 

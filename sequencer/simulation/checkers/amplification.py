@@ -1,0 +1,112 @@
+"""Guard traffic: an answer is no longer than its request, and nobody asks for one thing without end. # I14 L6 R2 C4"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from sequencer.simulation.checkers.ledger import Ledger
+from sequencer.simulation.observer import Observer
+from sequencer.simulation.scheduler import MILLISECOND
+from sequencer.types.messages import (
+    Batches,
+    BlockHeaders,
+    GetBatches,
+    GetBlocks,
+    Message,
+    Sync,
+    SyncBlocks,
+)
+from sequencer.types.snapshot_messages import GetSnapshot, GetSnapshotChunk, SnapshotChunk, SnapshotOffer
+
+if TYPE_CHECKING:
+    from sequencer.simulation.node import SimulatedNode
+
+REQUESTS_MAX = 80
+"""Requests for one batch or header within `TRIES` times T_FETCH: two peers at a time, and nobody wakes it. # L6"""
+TRIES = 40
+OPEN_REQUESTS_MAX = 64
+"""Requests of one peer that a validator could still answer; older ones are forgotten by it, and here."""
+
+_ANSWERS: dict[type, type] = {
+    Batches: GetBatches,
+    BlockHeaders: GetBlocks,
+    SyncBlocks: Sync,
+    SnapshotOffer: GetSnapshot,
+    SnapshotChunk: GetSnapshotChunk,
+}
+_REQUESTS = frozenset(_ANSWERS.values())
+
+
+class AmplificationChecker(Observer):
+    """Every answer has a request of its own that asked for as much; one thing is asked for at a bounded rate."""
+
+    def __init__(self, ledger: Ledger, validators: int) -> None:
+        self._ledger = ledger
+        self._open: list[dict[tuple[int, type], list[int]]] = [{} for _ in range(validators)]
+        """Per node: by peer and type of request, how much each unanswered one asked for."""
+        self._asked: list[dict[bytes, deque[int]]] = [{} for _ in range(validators)]
+        """Per node: when each batch or header was asked for, the newest times, by its digest."""
+        self._window_us = TRIES * ledger.genesis.parameters.fetch_retry_ms * MILLISECOND
+
+    def on_boot(self, node: SimulatedNode) -> None:
+        self._open[node.index] = {}
+        self._asked[node.index] = {}
+
+    def on_received(self, node: SimulatedNode, peer: int, message: Message) -> None:
+        if type(message) in _REQUESTS:
+            waiting = self._open[node.index].setdefault((peer, type(message)), [])
+            waiting.append(_get_size_asked(message))
+            del waiting[:-OPEN_REQUESTS_MAX]
+
+    def on_sent(self, node: SimulatedNode, peer: int | None, message: Message) -> None:
+        if type(message) in _ANSWERS:
+            self._check_answer(node.index, peer, message)
+        elif isinstance(message, GetBatches | GetBlocks):
+            self._count_request(node.index, message)
+
+    def _count_request(self, node: int, message: GetBatches | GetBlocks) -> None:
+        name = message.tip_digest if isinstance(message, GetBatches) else message.digest
+        times = self._asked[node].setdefault(name, deque(maxlen=REQUESTS_MAX))
+        if len(times) == REQUESTS_MAX and self._ledger.now_us - times[0] < self._window_us:
+            detail = f"asked {REQUESTS_MAX} times for {name.hex()[:8]} in {self._window_us // MILLISECOND} ms"
+            self._ledger.report("I14", 0, node, detail)
+        times.append(self._ledger.now_us)
+
+    def _check_answer(self, node: int, peer: int | None, message: Message) -> None:
+        """Match the answer with the smallest request that it fits. # I14"""
+        name = type(message).__name__
+        waiting = [] if peer is None else self._open[node].get((peer, _ANSWERS[type(message)]), [])
+        size = _get_size(message)
+        fitting = [asked for asked in waiting if asked >= size]
+        if not waiting:
+            self._ledger.report("I14", 0, node, f"sent {name} to {peer}, who did not ask")
+        elif not fitting:
+            self._ledger.report(
+                "I14", 0, node, f"sent {size} elements in {name} to {peer}, who asked for {waiting[-1]}"
+            )
+        else:
+            waiting.remove(min(fitting))
+
+
+def _get_size_asked(message: Message) -> int:
+    """Return how many batches, headers, blocks or chunks a request allows."""
+    match message:
+        case GetBatches():
+            return message.high - message.low + 1
+        case GetBlocks() | Sync():
+            return message.count
+        case _:
+            return 1
+
+
+def _get_size(message: Message) -> int:
+    match message:
+        case Batches():
+            return len(message.batches)
+        case BlockHeaders():
+            return len(message.headers)
+        case SyncBlocks():
+            return len(message.blocks)
+        case _:
+            return 1
