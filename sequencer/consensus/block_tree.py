@@ -75,7 +75,7 @@ class BlockTree:
         if header is None:
             raise InvariantViolation(f"finalized block {digest.hex()} has an unknown ancestor")
         if not chain:
-            if digest not in self._finalized and header.height > self._lowest_height:
+            if digest not in self._finalized and header.height >= self._lowest_height:
                 raise InvariantViolation(f"finalized block {digest.hex()} contradicts the finalized chain")
             return ()
         if header.digest != self.head.digest:
