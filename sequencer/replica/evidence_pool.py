@@ -183,7 +183,11 @@ class EvidencePool:
         if is_full or is_sent:
             return []
         sent.append((statement.kind, statement.number, now.mono_ms))
-        return [Broadcast(statement)]
+        if statement.is_signed(self._genesis.chain_id, self._genesis.committee, self._verifier):
+            return [Broadcast(statement)]
+        # An unverified vote, over its signer's own channel; whoever passed it on would be banned for it. # C1 G4
+        is_peer = statement.signer != self._own_index
+        return [BanPeer(statement.signer, f"wrong signature on a vote of view {statement.number}")] if is_peer else []
 
 
 def _make_key(evidence: Evidence) -> Key:
