@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from sequencer.types.block import BlockHeader
 from sequencer.types.commitment import Commitment, CommitmentCertificate
-from sequencer.types.effects import Answer
+from sequencer.types.effects import Answer, Effect
+from sequencer.types.events import Event
 from sequencer.types.evidence import Evidence
 from sequencer.types.executed import ExecutedBlock
 from sequencer.types.messages import Message
@@ -30,6 +31,9 @@ class Observer:
 
     def on_crash(self, node: SimulatedNode) -> None:
         """The node died; what survived was reported by `on_durable`."""
+
+    def on_handled(self, node: SimulatedNode, event: Event | None, effects: tuple[Effect, ...]) -> None:
+        """The replica handled `event`, or started (None), and decided these effects; a slow disk may delay them."""
 
     def on_durable(self, node: SimulatedNode, votes: Sequence[VoteRecord], records: Sequence[StoreRecord]) -> None:
         """A sync, or a crash that spared them, made these records durable, in the order of writing."""
@@ -71,6 +75,7 @@ class Observers(Observer):
     def __init__(self) -> None:
         self._boot: list[Callable[..., None]] = []
         self._started: list[Callable[..., None]] = []
+        self._handled: list[Callable[..., None]] = []
         self._crash: list[Callable[..., None]] = []
         self._durable: list[Callable[..., None]] = []
         self._sent: list[Callable[..., None]] = []
@@ -86,7 +91,18 @@ class Observers(Observer):
 
     def add(self, observer: Observer) -> None:
         """Let `observer` see what comes from now on; hooks that it does not override cost nothing."""
-        for name in ("boot", "started", "crash", "durable", "sent", "received", "executed", "certified", "answered"):
+        for name in (
+            "boot",
+            "started",
+            "handled",
+            "crash",
+            "durable",
+            "sent",
+            "received",
+            "executed",
+            "certified",
+            "answered",
+        ):
             self._bind(observer, name)
         for name in ("installed", "evidence", "banned", "alarm", "error"):
             self._bind(observer, name)
@@ -102,6 +118,10 @@ class Observers(Observer):
     def on_started(self, node: SimulatedNode) -> None:
         for hook in self._started:
             hook(node)
+
+    def on_handled(self, node: SimulatedNode, event: Event | None, effects: tuple[Effect, ...]) -> None:
+        for hook in self._handled:
+            hook(node, event, effects)
 
     def on_crash(self, node: SimulatedNode) -> None:
         for hook in self._crash:

@@ -18,12 +18,13 @@ from sequencer.simulation.byzantine.registry import BEHAVIOURS, draw_behaviours
 from sequencer.simulation.cast import draw_cast
 from sequencer.simulation.checkers.agreement import CertificateChecker, OrderChecker, PrefixChecker
 from sequencer.simulation.checkers.amplification import AmplificationChecker
-from sequencer.simulation.checkers.availability import AvailabilityChecker, HaveChecker, VoteAvailabilityChecker
+from sequencer.simulation.checkers.availability import AvailabilityChecker, HaveChecker
 from sequencer.simulation.checkers.evidence import EvidenceChecker
 from sequencer.simulation.checkers.execution import AtomicityChecker, ExecutionChecker
 from sequencer.simulation.checkers.ledger import Ledger, Violation
+from sequencer.simulation.checkers.monitors import make_monitors
 from sequencer.simulation.checkers.progress import HonestyChecker, InclusionChecker, ProgressChecker
-from sequencer.simulation.checkers.votes import CertificateContentChecker, SignatureChecker, VotingRulesChecker
+from sequencer.simulation.checkers.votes import SignatureChecker, VotingRulesChecker
 from sequencer.simulation.clients import STOP_US, Clients
 from sequencer.simulation.economy import Economy
 from sequencer.simulation.faults.fault import HEAL_US, Fault
@@ -99,7 +100,7 @@ class Simulation:
         self.genesis = make_genesis(seed, options, scheme, economy)
         self.trace = Trace()
         self.cast = draw_cast(random.Random(f"{seed}/cast"), options.get_powers(), options.byzantine)
-        self.ledger = Ledger(self.scheduler, self.genesis, self.cast.byzantine)
+        self.ledger = Ledger(self.scheduler, self.genesis, self.cast.byzantine, self._verifier)
         self.behaviours = draw_behaviours(
             random.Random(f"{seed}/behaviours"), self.genesis.committee, self.cast.byzantine, options.behaviours
         )
@@ -140,15 +141,14 @@ class Simulation:
         for observer in (
             self.recorder,
             ledger,
+            *make_monitors(ledger, size),
             self.certificates,
-            PrefixChecker(ledger, size),
             OrderChecker(ledger),
+            PrefixChecker(ledger, size),
             SignatureChecker(ledger, size),
             VotingRulesChecker(ledger),
-            CertificateContentChecker(ledger),
             AvailabilityChecker(ledger),
             HaveChecker(ledger, size),
-            VoteAvailabilityChecker(ledger, size),
             self.execution,
             self.atomicity,
             self.inclusion,

@@ -90,6 +90,8 @@ class Outcome(NamedTuple):
     is_through: bool
     rules: tuple[str, ...]
     """Rules that checkers reported broken."""
+    detail: str = ""
+    """What the first of them says."""
 
 
 def perform(play: Play, plant: Plant | None = None) -> Outcome:
@@ -97,7 +99,9 @@ def perform(play: Play, plant: Plant | None = None) -> Outcome:
     with plant() if plant is not None else nullcontext():
         stage = Stage()
         is_through = play(stage)
-    return Outcome(is_through, tuple(violation.rule for violation in stage.simulation.ledger.violations))
+    violations = stage.simulation.ledger.violations
+    detail = violations[0].detail if violations else ""
+    return Outcome(is_through, tuple(violation.rule for violation in violations), detail)
 
 
 COMES_THROUGH = Outcome(True, ())

@@ -13,7 +13,7 @@ from sequencer.simulation.scheduler import Scheduler
 from sequencer.simulation.tokens import TokenScheme
 from sequencer.types.batch import Batch, BatchHeader, compute_payload_hash
 from sequencer.types.block import BlockHeader
-from sequencer.types.effects import PersistVote
+from sequencer.types.effects import PersistBatch, PersistVote
 from sequencer.types.genesis import Genesis, GenesisValidator, HostAddress
 from sequencer.types.outcome import Reason, Rejection
 from sequencer.types.parameters import Parameters
@@ -88,7 +88,8 @@ class Scene:
         return BlockHeader(0, view, parent.height + 1, parent.view, parent.digest, parent.time_ms + time_ms, 0, cut)
 
     def store_batch(self, node: int, batch: Batch) -> None:
-        """Make a batch durable at a node."""
+        """Let a node keep a batch, and make it durable."""
+        self.observers.on_handled(self.nodes[node], None, (PersistBatch(batch),))
         self.nodes[node].store.append(batch)
         self.observers.on_durable(self.nodes[node], *self.nodes[node].store.sync())
 

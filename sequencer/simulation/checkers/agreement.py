@@ -92,8 +92,13 @@ class OrderChecker(Observer):
 
     def on_durable(self, node: SimulatedNode, votes: Sequence[VoteRecord], records: Sequence[StoreRecord]) -> None:
         for record in records:
-            if isinstance(record, FinalizedBlock) and self._ledger.log[record.header.height] is record:
+            if isinstance(record, FinalizedBlock) and not self._is_seen(record):
                 self._check(node.index, record)
+
+    def _is_seen(self, block: FinalizedBlock) -> bool:
+        """Tell whether the same batches were delivered in the same order before; then they were checked."""
+        first = self._ledger.log[block.header.height]
+        return first is not block and [b.digest for b in first.batches] == [b.digest for b in block.batches]
 
     def _check(self, node: int, block: FinalizedBlock) -> None:
         parent = self._ledger.headers.get(block.header.parent_digest)
@@ -108,7 +113,11 @@ class OrderChecker(Observer):
         ]
         found = [(batch.header.lane, batch.header.position) for batch in block.batches]
         if sorted(found) != sorted(expected):
-            self._ledger.report("O2", block.header.height, node, "the batches are not those between the cuts")
+            is_held = {batch.digest for batch in block.batches}.issuperset
+            tips = _pair_tips(block.header, parent)
+            is_whole = all(is_held([new.digest]) for new, old in tips if new.position > old.position)
+            rule, detail = ("O2", "not those between the cuts") if is_whole else ("O1", "not all there")
+            self._ledger.report(rule, block.header.height, node, f"the batches of a delivered block are {detail}")
         elif found != expected:
             self._ledger.report("O3", block.header.height, node, "the batches are not in the order of the sweep")
 

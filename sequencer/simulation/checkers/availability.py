@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from sequencer.simulation.checkers.knowledge import DecisionMonitor, Mind
 from sequencer.simulation.checkers.ledger import Ledger
 from sequencer.simulation.observer import Observer
-from sequencer.simulation.store import StoreRecord
-from sequencer.types.batch import Batch
-from sequencer.types.block import BlockHeader, FinalizedBlock
+from sequencer.types.block import BlockHeader
+from sequencer.types.effects import Effect, PersistBatch, PersistBlock
+from sequencer.types.events import Event
+from sequencer.types.evidence import Evidence, EvidenceKind
 from sequencer.types.messages import Have, HaveEntry, Hello, Message
 from sequencer.types.primitives import Digest, Tip, View
-from sequencer.types.records import VoteRecord
-from sequencer.types.vote import Vote, VoteKind
+from sequencer.types.vote import Proposal, Vote, VoteKind
 
 if TYPE_CHECKING:
     from sequencer.simulation.node import SimulatedNode
@@ -81,12 +81,13 @@ class VoteAvailabilityChecker(Observer):
         self._heard[node.index] = {}
         self._written[node.index] = set(node.store.durable.batches)
 
-    def on_durable(self, node: SimulatedNode, votes: Sequence[VoteRecord], records: Sequence[StoreRecord]) -> None:
-        for record in records:
-            if isinstance(record, Batch):
-                self._written[node.index].add(record.digest)
-            elif isinstance(record, FinalizedBlock):
-                self._written[node.index].update(batch.digest for batch in record.batches)
+    def on_handled(self, node: SimulatedNode, event: Event | None, effects: tuple[Effect, ...]) -> None:
+        """What is about to be written is held."""
+        for effect in effects:
+            if isinstance(effect, PersistBatch):
+                self._written[node.index].add(effect.batch.digest)
+            elif isinstance(effect, PersistBlock):
+                self._written[node.index].update(batch.digest for batch in effect.block.batches)
 
     def on_received(self, node: SimulatedNode, peer: int, message: Message) -> None:
         have = message.have if isinstance(message, Hello) else message
@@ -102,15 +103,19 @@ class VoteAvailabilityChecker(Observer):
             return
         self._checked.add((node.index, message.digest))
         for lane, low, tip in _get_advances(self._ledger, message.digest):
-            if not (self._is_held(node.index, tip, low) or self._is_heard(node.index, lane, tip)):
+            if not (self.is_held(node.index, tip, low) or self._is_heard(node.index, lane, tip)):
                 self._ledger.report("V6", message.view, node.index, f"lane {lane} is neither held nor heard of")
 
-    def _is_held(self, node: int, tip: Tip, low: int) -> bool:
+    def is_held(self, node: int, tip: Tip, low: int) -> bool:
+        """Tell whether the validator was given every batch from `low` to the tip."""
         chain = self._ledger.get_chain(tip.digest, low)
         return len(chain) == tip.position - low + 1 and all(h.digest in self._written[node] for h in chain)
 
     def _is_heard(self, node: int, lane: int, tip: Tip) -> bool:
-        """HAVE of the tip or of a descendant counts; linking headers are taken as known. # L5"""
+        return self._ledger.is_weak(self.get_voices(node, lane, tip))
+
+    def get_voices(self, node: int, lane: int, tip: Tip) -> set[int]:
+        """Return who told `node` HAVE of the tip or of a descendant; linking headers are taken as known. # L5"""
         voices: set[int] = set()
         for digest, peers in self._heard[node].items():
             header = self._ledger.batches.get(digest)
@@ -119,7 +124,44 @@ class VoteAvailabilityChecker(Observer):
             chain = self._ledger.get_chain(digest, tip.position)
             if chain and chain[-1].digest == tip.digest:
                 voices |= peers
-        return self._ledger.is_weak(voices - {node})
+        return voices - {node}
+
+
+CALM_VIEWS_MAX = 3
+"""A leader orders unsupported tips only in views at most this far above the finalized one. # P2"""
+
+
+class SupportMonitor(DecisionMonitor, Observer):
+    """A leader orders of other lanes what a strong set holds, or in calm times what it holds itself. # P2 L8"""
+
+    def __init__(self, ledger: Ledger, heard: VoteAvailabilityChecker, validators: int) -> None:
+        self._ledger = ledger
+        self._heard = heard
+        self._forked: list[set[int]] = [set() for _ in range(validators)]
+        """Per validator: lanes of which it holds evidence of a fork."""
+
+    def on_boot(self, node: SimulatedNode) -> None:
+        """What a validator must know again after its start is told to it again."""
+        self._forked[node.index].clear()
+
+    def on_evidence(self, node: SimulatedNode, evidence: Evidence) -> None:
+        """The lane is nobody's to order any more who knows this. # L8 X5"""
+        if evidence.kind is EvidenceKind.TWO_BATCHES:
+            self._forked[node.index].add(evidence.signer)
+
+    def on_proposal(self, node: SimulatedNode, mind: Mind, proposal: Proposal) -> None:
+        """Check each lane that the proposal advances."""
+        header, report = proposal.header, self._ledger.report
+        parent = self._ledger.headers.get(header.parent_digest)
+        for lane, low, tip in () if parent is None else _diff(header, parent):
+            if lane in self._forked[node.index]:
+                report("L8", header.view, node.index, f"orders more of lane {lane}, which it knows to be forked")
+            voices = self._heard.get_voices(node.index, lane, tip) | {node.index}
+            is_calm = header.view - mind.finalized_view <= CALM_VIEWS_MAX
+            is_own = lane == node.index or (is_calm and self._heard.is_held(node.index, tip, low))
+            if not is_own and not self._ledger.is_strong(voices):
+                detail = f"orders {tip.position} of lane {lane}, of which only {len(voices)} validators said HAVE"
+                report("P2", header.view, node.index, detail)
 
 
 def _get_advances(ledger: Ledger, digest: Digest) -> list[tuple[int, int, Tip]]:

@@ -13,15 +13,20 @@ from sequencer.simulation.observer import Observer
 from sequencer.simulation.reference import ReferenceInterpreter
 from sequencer.types.batch import decode_payload
 from sequencer.types.block import BlockHeader, FinalizedBlock
-from sequencer.types.commitment import Commitment, CommitmentCertificate
+from sequencer.types.commitment import Commitment, CommitmentCertificate, CommitmentVote
 from sequencer.types.executed import ExecutedBlock
 from sequencer.types.item import CheckedItem
+from sequencer.types.messages import Message
 from sequencer.types.outcome import ItemResult, Status
 from sequencer.types.primitives import Digest, Height
 
 if TYPE_CHECKING:
     from sequencer.execution.executor import Executor
     from sequencer.simulation.node import SimulatedNode
+
+
+_RULE_BY_REASON = {"DEP:": "A16", "ACCESS@": "A7", "SEQUENCE_": "A6", "UNFUNDED": "A17"}
+"""What the reason of a result shows of the rule that one side applied and the other did not."""
 
 
 class ExecutionChecker(Observer):
@@ -58,6 +63,17 @@ class ExecutionChecker(Observer):
         if not self._ledger.is_strong(set(certificate.signers)):
             self._ledger.report("E2", certificate.height, node.index, f"certified by {len(certificate.signers)} only")
 
+    def on_sent(self, node: SimulatedNode, peer: int | None, message: Message) -> None:
+        """A signature is on a commitment of a scheduled height. # E2"""
+        if isinstance(message, CommitmentVote):
+            block, before = self._ledger.log.get(message.height), self._ledger.log.get(message.height - 1)
+            parent_ms = self._ledger.genesis.time_ms if before is None else before.header.time_ms
+            if block is not None and (before is not None or message.height == 1):
+                interval_ms = self._ledger.genesis.parameters.commitment_interval_ms
+                if block.header.time_ms // interval_ms <= parent_ms // interval_ms:
+                    detail = "signs the commitment of a height that is not scheduled"
+                    self._ledger.report("E2", message.height, node.index, detail)
+
     def _check_first(self, node: SimulatedNode, block: ExecutedBlock) -> None:
         height = block.header.height
         finalized = self._ledger.log.get(height)
@@ -71,10 +87,11 @@ class ExecutionChecker(Observer):
         self._check_commitment(node.index, block)
         items = [(item, self._check_item(item)) for item in _get_items(finalized)]
         expected = self._reference.apply(finalized.header, items)
-        if block.results != expected:
-            self._ledger.report("A8", height, node.index, _describe_difference(block.results, expected))
         for result in block.results:
             self._count(result, height, node.index)
+        if block.results != expected:
+            rule, detail = _describe_difference(block.results, expected)
+            self._ledger.report(rule, height, node.index, detail)
 
     def _check_commitment(self, node: int, block: ExecutedBlock) -> None:
         """The commitment names the block, its time and its predecessor; nobody else would notice. # E2"""
@@ -177,8 +194,14 @@ def _get_amount(executor: Executor, rollup: int, key: str) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _describe_difference(found: Sequence[object], expected: Sequence[object]) -> str:
+def _describe_difference(found: Sequence[ItemResult], expected: Sequence[ItemResult]) -> tuple[str, str]:
+    """Return the rule that the first wrong result breaks, and what is wrong with it."""
     for index, (left, right) in enumerate(zip(found, expected, strict=False)):
         if left != right:
-            return f"item {index}: {left} instead of {right}"
-    return f"{len(found)} results instead of {len(expected)}"
+            reasons = (left.reason, right.reason)
+            rule = next((rule for sign, rule in _RULE_BY_REASON.items() if any(sign in r for r in reasons)), "A8")
+            return (
+                rule,
+                f"item {index} is {left.status.name} {left.reason}, should be {right.status.name} {right.reason}",
+            )
+    return "A8", f"{len(found)} results instead of {len(expected)}"

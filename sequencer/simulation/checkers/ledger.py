@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sequencer.crypto.signatures import Verifier
 from sequencer.simulation.observer import Observer
 from sequencer.simulation.scheduler import Scheduler
 from sequencer.types.batch import Batch, BatchHeader
@@ -18,8 +19,8 @@ from sequencer.types.genesis import Genesis
 from sequencer.types.messages import BlockHeaders, Hello, Message
 from sequencer.types.primitives import Digest, Height, View
 from sequencer.types.records import RecordKind, VoteRecord
-from sequencer.types.signing import SignatureKind
-from sequencer.types.vote import Proposal, Vote, VoteKind
+from sequencer.types.signing import SignatureKind, compute_signing_bytes
+from sequencer.types.vote import Certificate, Proposal, Vote, VoteKind
 
 if TYPE_CHECKING:
     from sequencer.simulation.node import SimulatedNode
@@ -53,8 +54,13 @@ class Violation:
 class Ledger(Observer):
     """Facts of one run: headers, votes, certificates, batches and who holds them, the log."""
 
-    def __init__(self, scheduler: Scheduler, genesis: Genesis, faulty: Iterable[int] = ()) -> None:
+    def __init__(
+        self, scheduler: Scheduler, genesis: Genesis, faulty: Iterable[int] = (), verifier: Verifier | None = None
+    ) -> None:
         self.genesis = genesis
+        self._verifier = verifier
+        self._genuine: dict[int, tuple[Certificate, bool]] = {}
+        """Certificates by identity, and whether every signature is right: objects travel, bytes do not."""
         self.faulty = set(faulty)
         """Validators that no rule holds: Byzantine from the start, or from the moment that a fault made them so."""
         self._powers = [validator.power for validator in genesis.validators]
@@ -105,6 +111,32 @@ class Ledger(Observer):
     def is_weak(self, validators: Iterable[int]) -> bool:
         """Tell whether distinct validators have power ≥ F+1. # G1"""
         return self._get_power(validators) >= (sum(self._powers) - 1) // 3 + 1
+
+    def verify(self, signer: int, message: bytes, signature: bytes) -> bool:
+        """Tell whether the validator signed these bytes; everything counts as signed where no verifier was given."""
+        key = self.genesis.validators[signer].public_key
+        return self._verifier is None or self._verifier(key, message, signature)
+
+    def is_signed(self, signer: int, vote: Vote) -> bool:
+        """Tell whether a vote that came from `signer` bears its signature; correct validators send nothing else."""
+        is_correct = signer not in self.faulty
+        return is_correct or self.verify(signer, vote.compute_signing_bytes(self.genesis.chain_id), vote.signature)
+
+    def is_genuine(self, certificate: Certificate) -> bool:
+        """Tell whether a certificate has strong power and right signatures only. # C2"""
+        known = self._genuine.get(id(certificate))
+        if known is None:
+            message = compute_signing_bytes(
+                self.genesis.chain_id,
+                certificate.epoch,
+                SignatureKind(certificate.kind),
+                certificate.view,
+                certificate.digest,
+            )
+            pairs = zip(certificate.signers, certificate.signatures, strict=False)
+            is_genuine = self.is_strong(set(certificate.signers)) and all(self.verify(s, message, t) for s, t in pairs)
+            known = self._genuine[id(certificate)] = (certificate, is_genuine)
+        return known[1]
 
     def _get_power(self, validators: Iterable[int]) -> int:
         return sum(self._powers[validator] for validator in validators)

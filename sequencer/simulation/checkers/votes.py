@@ -13,7 +13,7 @@ from sequencer.types.commitment import CommitmentVote
 from sequencer.types.messages import Hello, Message
 from sequencer.types.primitives import Digest, Epoch, View
 from sequencer.types.records import RecordKind, VoteRecord
-from sequencer.types.vote import Certificate, Proposal, Vote, VoteKind
+from sequencer.types.vote import Proposal, Vote, VoteKind
 
 if TYPE_CHECKING:
     from sequencer.simulation.node import SimulatedNode
@@ -145,37 +145,6 @@ class VotingRulesChecker(Observer):
                 report("V5", view, node.index, f"lane {lane} changes its tip at {new.position}")
         if not parent.time_ms < header.time_ms <= node.clock.get_wall_ms_max() + self._drift_ms:
             report("V7", view, node.index, "the time is not in the voter's window")
-
-
-class CertificateContentChecker(Observer):
-    """A certificate that is sent has strong power of distinct signers, who all voted so. # I7 C1 G1"""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self._checked: set[tuple[VoteKind, View, Digest, tuple[int, ...]]] = set()
-
-    def on_sent(self, node: SimulatedNode, peer: int | None, message: Message) -> None:
-        if isinstance(message, Certificate):
-            self._check(node.index, message)
-        elif isinstance(message, Vote) and message.entry is not None:
-            self._check(node.index, message.entry)
-        elif isinstance(message, Proposal):
-            for certificate in message.justification:
-                self._check(node.index, certificate)
-        elif isinstance(message, Hello):
-            for certificate in message.certificates:
-                self._check(node.index, certificate)
-
-    def _check(self, node: int, certificate: Certificate) -> None:
-        name = (certificate.kind, certificate.view, certificate.digest, certificate.signers)
-        if name in self._checked:
-            return
-        self._checked.add(name)
-        if not self._ledger.is_strong(set(certificate.signers)):
-            self._ledger.report("I7", certificate.view, node, f"certificate of {len(certificate.signers)} signers")
-        voters = self._ledger.votes.get(name[:3], set())
-        if not voters.issuperset(certificate.signers):
-            self._ledger.report("I7", certificate.view, node, "certificate names a signer who did not vote so")
 
 
 def _name(record: VoteRecord) -> str:

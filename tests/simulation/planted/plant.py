@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 
-from sequencer.simulation.faults.plan import ALL_FAULTS
 from sequencer.simulation.options import SimulationOptions
 from sequencer.simulation.runner import run_seed
 from tests.simulation.directed import COMES_THROUGH, Play, perform
+from tests.simulation.planted.edit import Edit, planted
 
 HALT = "HALT"
 """Reported for a play that does not come through although no checker complains: liveness is lost."""
+LIVENESS = frozenset({HALT, "I12", "I13"})
+"""A bug that only these report is caught by liveness alone."""
+LINES_MAX = 5
+"""Lines that a bug may change."""
+HARMLESS_SEEDS = 40
+"""Seeds that a bug must pass where it is harmless."""
 
 
 @contextmanager
 def replaced(owner: object, name: str, value: object) -> Iterator[None]:
-    """Let `owner.name` be `value` inside the context."""
+    """Let `owner.name` be `value` inside the context: for what is no change of lines."""
     genuine = inspect.getattr_static(owner, name)
     setattr(owner, name, value)
     try:
@@ -35,18 +42,25 @@ class PlantedBug:
     name: str
     rule: str
     """The rule that is broken."""
+    edits: tuple[Edit, ...]
     caught_by: tuple[str, ...]
     """Rules whose monitors or invariants count as having caught it."""
-    plant: Callable[[], AbstractContextManager[None]]
-    validators: int = 4
-    faults: tuple[str, ...] = ALL_FAULTS
+    options: SimulationOptions = field(default_factory=SimulationOptions)
+    """What the seeds of this bug share."""
     play: Play | None = None
     """The directed play that catches it; None: random seeds do."""
+    also_at: tuple[int, ...] = ()
+    """Further sizes of the committee at which it must be caught."""
+    harmless_at: tuple[int, ...] = ()
+    """Sizes at which the change changes nothing, so that no seed may report it."""
 
-    @property
-    def options(self) -> SimulationOptions:
-        """What the seeds of this bug share."""
-        return SimulationOptions(validators=self.validators, faults=self.faults)
+    def plant(self) -> AbstractContextManager[None]:
+        """Return the context in which the bug is there."""
+        return planted(self.edits)
+
+    def count_lines(self) -> int:
+        """Return how many lines of the product differ."""
+        return sum(edit.count_lines() for edit in self.edits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +68,7 @@ class Catch:
     """How a planted bug was found, or that it was not."""
 
     bug: PlantedBug
+    validators: int
     seed: int | None
     """First seed that reports the bug; None if it survived or was caught by a play."""
     rule: str
@@ -68,18 +83,47 @@ class Catch:
         return self.rule in self.bug.caught_by and self.is_clean_same_seed
 
 
-def hunt(bug: PlantedBug, seeds: int) -> Catch:
+def hunt(bug: PlantedBug, seeds: int, options: SimulationOptions | None = None) -> Catch:
     """Perform the bug's play, or run seeds 0.. until one breaks a promise; then do the same without the bug."""
+    options = options or bug.options
     if bug.play is not None:
         outcome = perform(bug.play, bug.plant)
         rule = outcome.rules[0] if outcome.rules else "" if outcome.is_through else HALT
-        return Catch(bug, None, rule, bug.play.__name__, perform(bug.play) == COMES_THROUGH)
+        clean = perform(bug.play) == COMES_THROUGH
+        return Catch(bug, options.validators, None, rule, outcome.detail or bug.play.__name__, clean)
     for seed in range(seeds):
-        found = run_seed(seed, bug.options, bug.plant)
+        found = run_seed(seed, options, bug.plant)
         if found.violations:
             first = found.violations[0]
-            return Catch(bug, seed, first.rule, first.detail, is_clean(seed, bug.options))
-    return Catch(bug, None, "", "survived", False)
+            return Catch(bug, options.validators, seed, first.rule, first.detail, is_clean(seed, options))
+    return Catch(bug, options.validators, None, "", "survived", False)
+
+
+@dataclass(frozen=True, slots=True)
+class Hunt:
+    """A bug at every size of the committee that it names."""
+
+    first: Catch
+    others: tuple[Catch, ...]
+    """At `also_at` it must be caught, at `harmless_at` it must not be."""
+    cpu_seconds: float
+
+    @property
+    def is_caught(self) -> bool:
+        """Whether everything is as the bug says."""
+        also = [catch for catch in self.others if catch.validators in self.first.bug.also_at]
+        harmless = [catch for catch in self.others if catch.validators in self.first.bug.harmless_at]
+        return self.first.is_caught and all(c.is_caught for c in also) and not any(c.rule for c in harmless)
+
+
+def hunt_at_all_sizes(bug: PlantedBug, seeds: int) -> Hunt:
+    """Hunt the bug with its own options, and with every other size of the committee that it names."""
+    start = time.process_time()
+    first = hunt(bug, seeds)
+    also = [hunt(bug, seeds, replace(bug.options, validators=size)) for size in bug.also_at]
+    few = min(seeds, HARMLESS_SEEDS)
+    harmless = [hunt(bug, few, replace(bug.options, validators=size)) for size in bug.harmless_at]
+    return Hunt(first, (*also, *harmless), time.process_time() - start)
 
 
 @cache

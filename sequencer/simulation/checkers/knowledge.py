@@ -1,0 +1,305 @@
+"""Follow what each validator has been told, so that monitors can judge what it decides at that moment.
+
+A mind is an independent, simple model: the messages that reached a replica, the log on which it
+started and its own votes, and from these the certificates it holds, its view and its finalized
+view. Monitors are asked about every decision when it is taken, before a slow disk delays it; a
+decision of a validator that is not correct is nobody's concern.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sequencer.simulation.checkers.ledger import Ledger
+from sequencer.simulation.observer import Observer
+from sequencer.types.batch import Batch
+from sequencer.types.block import BlockHeader
+from sequencer.types.commitment import Commitment
+from sequencer.types.effects import Broadcast, Effect, Send
+from sequencer.types.events import Event, MessageReceived
+from sequencer.types.messages import GetBatches, Have, Hello, Message, SyncBlocks
+from sequencer.types.primitives import Digest, Position, View
+from sequencer.types.records import RecordKind, VoteRecord
+from sequencer.types.vote import Certificate, Proposal, Vote, VoteKind
+
+if TYPE_CHECKING:
+    from sequencer.simulation.node import SimulatedNode
+
+FUTURE_VIEWS_MAX = 16
+"""Votes and proposals of views further ahead may be dropped by whom they reach. # C1"""
+
+
+@dataclass(slots=True)
+class Mind:
+    """What one validator knows since it started; times are its own monotonic milliseconds."""
+
+    view: View = 1
+    finalized_view: View = 0
+    entered_ms: int = 0
+    is_entered_by_certificate: bool = False
+    """The view was entered after the start, so the validator holds what let it in."""
+    sure_view: View = 1
+    """View that it has reached whatever a Byzantine voter did; `view` may lie above it."""
+    sure_finalized_view: View = 0
+    view_before: View = 1
+    """Sure view before the event that is being handled."""
+    finalized_before: View = 0
+    """Sure finalized view before it."""
+    forged: set[View] = field(default_factory=set)
+    """Views of which it was shown a certificate that is none."""
+    certificates: dict[tuple[VoteKind, View], Digest] = field(default_factory=dict)
+    certain: set[tuple[VoteKind, View]] = field(default_factory=set)
+    """Certificates that are held whatever a Byzantine voter did: its wrong vote may keep out its right one."""
+    fresh: set[tuple[VoteKind, View]] = field(default_factory=set)
+    """Certificates learned from the event that is being handled."""
+    assembled: list[View] = field(default_factory=list)
+    """Views of which this event's votes made a nullification. # F6"""
+    votes: dict[tuple[VoteKind, View, Digest], set[int]] = field(default_factory=dict)
+    decided: set[tuple[RecordKind, View]] = field(default_factory=set)
+    """Own facts of the log and since the start."""
+    logged: frozenset[tuple[RecordKind, View]] = frozenset()
+    """Own facts that the log held at the start."""
+    installed_view: View = 0
+    """View of the block on whose snapshot it stands; it needs no finalization of that."""
+    proposals: dict[View, tuple[Proposal, int]] = field(default_factory=dict)
+    """First proposal of each view's leader, and when it came."""
+    peer_views: dict[int, View] = field(default_factory=dict)
+    """Highest view of which a message of the peer has come."""
+    reported: dict[int, tuple[Position, Position]] = field(default_factory=dict)
+    """Per peer: what it said to have delivered and to hold of the own lane."""
+
+    def holds(self, kind: VoteKind, view: View, digest: Digest | None = None) -> bool:
+        """Tell whether the certificate may be held now."""
+        held = self.certificates.get((kind, view))
+        return held is not None and (digest is None or held == digest)
+
+    def held_before(self, kind: VoteKind, view: View) -> bool:
+        """Tell whether the certificate was surely held before the event that is being handled."""
+        return (kind, view) in self.certain and (kind, view) not in self.fresh
+
+
+class DecisionMonitor:
+    """Judge decisions; subclasses override what they care about."""
+
+    def on_vote(self, node: SimulatedNode, mind: Mind, vote: Vote) -> None:
+        """The validator votes, for the first time or again."""
+
+    def on_proposal(self, node: SimulatedNode, mind: Mind, proposal: Proposal) -> None:
+        """The validator proposes."""
+
+    def on_hello(self, node: SimulatedNode, mind: Mind, hello: Hello) -> None:
+        """The validator says hello to somebody."""
+
+    def on_certificate(self, node: SimulatedNode, mind: Mind, peer: int | None, certificate: Certificate) -> None:
+        """The validator hands a certificate to `peer`, or to everybody."""
+
+    def on_push(self, node: SimulatedNode, mind: Mind, peer: int, batch: Batch) -> None:
+        """The validator pushes a batch to `peer`."""
+
+    def on_fetch(self, node: SimulatedNode, mind: Mind, peer: int, request: GetBatches) -> None:
+        """The validator asks `peer` for batches."""
+
+    def on_decided(self, node: SimulatedNode, mind: Mind, event: Event | None, effects: tuple[Effect, ...]) -> None:
+        """The validator has decided all that follows from `event`, or from its start."""
+
+
+class Knowledge(Observer):
+    """One mind per validator; asks monitors about every decision of the correct ones."""
+
+    def __init__(self, ledger: Ledger, validators: int) -> None:
+        self._ledger = ledger
+        self.minds = [Mind() for _ in range(validators)]
+        self._vote: list[Callable[..., None]] = []
+        self._proposal: list[Callable[..., None]] = []
+        self._hello: list[Callable[..., None]] = []
+        self._certificate: list[Callable[..., None]] = []
+        self._push: list[Callable[..., None]] = []
+        self._fetch: list[Callable[..., None]] = []
+        self._decided: list[Callable[..., None]] = []
+        self._learn: dict[type, Callable[..., None]] = {
+            Vote: self._learn_vote,
+            Certificate: self._learn_certificate,
+            Proposal: self._learn_proposal,
+            Hello: self._learn_hello,
+            Have: self._learn_have,
+            SyncBlocks: self._learn_blocks,
+        }
+
+    def ask(self, monitor: DecisionMonitor) -> None:
+        """Let `monitor` judge; hooks that it does not override cost nothing."""
+        for name in ("vote", "proposal", "hello", "certificate", "push", "fetch", "decided"):
+            if getattr(type(monitor), f"on_{name}") is not getattr(DecisionMonitor, f"on_{name}"):
+                getattr(self, f"_{name}").append(getattr(monitor, f"on_{name}"))
+
+    # -- starting ----------------------------------------------------------------------------
+
+    def on_boot(self, node: SimulatedNode) -> None:
+        """Begin with what the disk holds. # R1"""
+        mind = self.minds[node.index] = Mind()
+        durable = node.store.durable
+        final = [block.finalization.view for block in durable.blocks.values() if block.finalization is not None]
+        mind.finalized_view = mind.sure_finalized_view = max(final, default=0)
+        if durable.snapshot is not None:
+            mind.installed_view = durable.snapshot.header.view
+            mind.finalized_view = max(mind.finalized_view, mind.installed_view)
+        records = [r for r in durable.votes if r.epoch == self._ledger.genesis.committee.epoch and is_of_view(r)]
+        mind.decided = {(record.kind, record.number) for record in records}
+        mind.logged = frozenset(mind.decided)
+        mind.view = mind.sure_view = max([mind.finalized_view + 1, *(record.number for record in records)])
+        mind.entered_ms = node.get_instant().mono_ms
+        for certificate in durable.certificates.values():
+            self._hold(node, mind, certificate.kind, certificate.view, certificate.digest)
+        for record in sorted(records, key=lambda record: (record.number, record.kind)):
+            if record.kind is not RecordKind.PROPOSAL and record.number > mind.finalized_view:
+                self._count(node, mind, node.index, VoteKind(record.kind), record.number, record.digest)
+        mind.is_entered_by_certificate = False
+        mind.view_before, mind.finalized_before = mind.sure_view, mind.sure_finalized_view
+
+    def on_installed(self, node: SimulatedNode, header: BlockHeader, commitment: Commitment) -> None:
+        """Who jumps to a snapshot starts anew on it: of views it knows what it logged, and not how it got here. # R2"""
+        mind = self.minds[node.index]
+        mind.is_entered_by_certificate = False
+        mind.installed_view = header.view
+        mind.finalized_view = max(mind.finalized_view, header.view)
+        mind.certain.clear()
+        mind.proposals.clear()
+        mind.peer_views.clear()
+
+    # -- one event ---------------------------------------------------------------------------
+
+    def on_handled(self, node: SimulatedNode, event: Event | None, effects: tuple[Effect, ...]) -> None:
+        """Learn what the event tells, then judge what the validator does about it."""
+        mind = self.minds[node.index]
+        mind.view_before, mind.finalized_before = mind.sure_view, mind.sure_finalized_view
+        if mind.fresh:
+            mind.fresh = set()
+        mind.assembled = []
+        if isinstance(event, MessageReceived):
+            learn = self._learn.get(type(event.message))
+            if learn is not None:
+                learn(node, mind, event.peer, event.message)
+        is_judged = node.index not in self._ledger.faulty
+        for effect in effects:
+            if isinstance(effect, Broadcast):
+                self._on_said(node, mind, None, effect.message, is_judged)
+            elif isinstance(effect, Send):
+                self._on_said(node, mind, effect.peer, effect.message, is_judged)
+        if is_judged:
+            for hook in self._decided:
+                hook(node, mind, event, effects)
+
+    def _on_said(self, node: SimulatedNode, mind: Mind, peer: int | None, message: Message, is_judged: bool) -> None:
+        if isinstance(message, Vote):
+            self._judge(self._vote if is_judged else (), node, mind, message)
+            mind.decided.add((RecordKind(message.kind), message.view))
+            self._count(node, mind, node.index, message.kind, message.view, message.digest)
+        elif isinstance(message, Proposal):
+            self._judge(self._proposal if is_judged else (), node, mind, message)
+            mind.decided.add((RecordKind.PROPOSAL, message.header.view))
+            self._note_proposal(node, mind, message)
+        elif isinstance(message, Hello) and is_judged:
+            self._judge(self._hello, node, mind, message)
+        elif isinstance(message, Certificate) and is_judged:
+            self._judge(self._certificate, node, mind, peer, message)
+        elif isinstance(message, Batch) and is_judged:
+            self._judge(self._push, node, mind, peer, message)
+        elif isinstance(message, GetBatches) and is_judged:
+            self._judge(self._fetch, node, mind, peer, message)
+
+    @staticmethod
+    def _judge(hooks: Iterable[Callable[..., None]], *arguments: object) -> None:
+        for hook in hooks:
+            hook(*arguments)
+
+    # -- learning ----------------------------------------------------------------------------
+
+    def _learn_vote(self, node: SimulatedNode, mind: Mind, peer: int, vote: Vote) -> None:
+        reached = vote.view + (vote.kind is VoteKind.FINALIZE)
+        mind.peer_views[peer] = max(reached, mind.peer_views.get(peer, 0))
+        if vote.entry is not None and vote.entry.view + 1 > mind.view:
+            self._learn_certificate(node, mind, peer, vote.entry)
+        if mind.finalized_view < vote.view <= mind.view + FUTURE_VIEWS_MAX and self._ledger.is_signed(peer, vote):
+            self._count(node, mind, peer, vote.kind, vote.view, vote.digest)
+
+    def _learn_certificate(self, node: SimulatedNode, mind: Mind, peer: int, certificate: Certificate) -> None:
+        is_known = (certificate.kind, certificate.view) in mind.certain
+        if is_known or certificate.view < mind.finalized_view:
+            return
+        if self._ledger.is_genuine(certificate):
+            # Of what a Byzantine peer sends, a wrong part may keep out the right ones after it.
+            is_certain = peer not in self._ledger.faulty
+            self._hold(node, mind, certificate.kind, certificate.view, certificate.digest, is_certain)
+        else:
+            mind.forged.add(certificate.view)
+
+    def _learn_proposal(self, node: SimulatedNode, mind: Mind, peer: int, proposal: Proposal) -> None:
+        mind.peer_views[peer] = max(proposal.header.view, mind.peer_views.get(peer, 0))
+        if not mind.finalized_view < proposal.header.view <= mind.view + FUTURE_VIEWS_MAX:
+            return
+        for certificate in proposal.justification:
+            self._learn_certificate(node, mind, peer, certificate)
+        self._note_proposal(node, mind, proposal)
+
+    def _note_proposal(self, node: SimulatedNode, mind: Mind, proposal: Proposal) -> None:
+        if proposal.header.view > mind.finalized_view:
+            mind.proposals.setdefault(proposal.header.view, (proposal, node.get_instant().mono_ms))
+
+    def _learn_hello(self, node: SimulatedNode, mind: Mind, peer: int, hello: Hello) -> None:
+        for certificate in hello.certificates:
+            self._learn_certificate(node, mind, peer, certificate)
+        for vote in hello.votes:
+            self._learn_vote(node, mind, peer, vote)
+
+        mind.reported.pop(peer, None)
+        self._learn_have(node, mind, peer, hello.have)
+
+    def _learn_have(self, node: SimulatedNode, mind: Mind, peer: int, have: Have) -> None:
+        """What the peer says of this validator's lane: it pushes from there. # L2b"""
+        if len(have.delivered) != len(self.minds):
+            return
+        delivered, held = mind.reported.get(peer, (0, 0))
+        for entry in have.entries:
+            if entry.lane == node.index:
+                held = max(held, entry.position)
+        mind.reported[peer] = (max(delivered, have.delivered[node.index]), held)
+
+    def _learn_blocks(self, node: SimulatedNode, mind: Mind, peer: int, answer: SyncBlocks) -> None:
+        for block in answer.blocks:
+            if block.finalization is not None:
+                self._learn_certificate(node, mind, peer, block.finalization)
+
+    def _count(self, node: SimulatedNode, mind: Mind, signer: int, kind: VoteKind, view: View, digest: Digest) -> None:
+        if (kind, view) in mind.certain:
+            return
+        voters = mind.votes.setdefault((kind, view, digest), set())
+        voters.add(signer)
+        if self._ledger.is_strong(voters):
+            is_certain = self._ledger.is_strong(voters - self._ledger.faulty)
+            if kind is VoteKind.NULLIFY and is_certain and (kind, view) not in mind.certificates:
+                mind.assembled.append(view)
+            self._hold(node, mind, kind, view, digest, is_certain)
+
+    def _hold(
+        self, node: SimulatedNode, mind: Mind, kind: VoteKind, view: View, digest: Digest, is_certain: bool = True
+    ) -> None:
+        """Take in a certificate: it may lead into the next view, and finality moves with it. # C3 C4"""
+        mind.certificates[kind, view] = digest
+        mind.fresh.add((kind, view))
+        if is_certain:
+            mind.certain.add((kind, view))
+            mind.sure_view = max(mind.sure_view, view + 1)
+            if kind is VoteKind.FINALIZE:
+                mind.sure_finalized_view = max(mind.sure_finalized_view, view)
+        if kind is VoteKind.FINALIZE:
+            mind.finalized_view = max(mind.finalized_view, view)
+        if view >= mind.view:
+            mind.view = view + 1
+            mind.entered_ms = node.get_instant().mono_ms
+            mind.is_entered_by_certificate = True
+
+
+def is_of_view(record: VoteRecord) -> bool:
+    """Tell whether the record is about a view; others are about lane positions and heights."""
+    return record.kind in (RecordKind.PROPOSAL, RecordKind.NOTARIZE, RecordKind.NULLIFY, RecordKind.FINALIZE)
