@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from sequencer.cli.command import CommandError, ExitStatus, add_json
 from sequencer.cli.output import print_result, print_text
+from sequencer.cli.simulate_latency import add_latency_arguments, run_latency
 from sequencer.cli.simulate_progress import Progress
 
 if TYPE_CHECKING:
@@ -48,11 +49,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", metavar="N", type=int, help="processes (default: one per core)")
     parser.add_argument("--replay", metavar="FILE", type=Path, help="run the seed of a replay file again")
     parser.add_argument("--planted", metavar="NAME", help="with one bug of the test harness in (needs a checkout)")
+    add_latency_arguments(parser)
     add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the seeds, or the replay, and report."""
+    if arguments.latency:
+        return run_latency(arguments, parse_seeds(arguments.seeds)[0])
     if arguments.replay is not None:
         return _run_replay(arguments.replay, arguments.json)
     bug = None if arguments.planted is None else find_planted(arguments.planted)

@@ -105,6 +105,8 @@ class SimulatedNode:
         self.replica: Replica | None = None
         self.is_running = False
         self.clock = NodeClock(machine.scheduler, machine.wall_base_ms + wall_offset_ms)
+        self.sync_us = SYNC_US
+        """Duration of a sync without a fault, shortest and longest."""
         self.slow_syncs: list[SlowSync] = []
         """Faults that slow every sync."""
         self.on_disk_full: Callable[[], None] | None = None
@@ -313,7 +315,7 @@ class SimulatedNode:
         if self._meets(Boundary.WRITTEN):
             return
         self._is_syncing = True
-        duration_us = self._rng.randint(*SYNC_US)
+        duration_us = self._rng.randint(*self.sync_us)
         for slow in self.slow_syncs:
             duration_us += int(slow.rng.random() * slow.size_us)
             slow.on_slow()
