@@ -240,7 +240,7 @@ class MemoryHub:
 
     def is_held(self, sender: str, receiver: str) -> bool:
         """Whether `hold` is in force; either may be named by its peer id."""
-        return bool(self._held) and (self._get(sender).name, self._get(receiver).name) in self._held
+        return bool(self._held) and (self.get(sender).name, self.get(receiver).name) in self._held
 
     def wake(self, name: str) -> None:
         """Let one endpoint look for deliveries."""
@@ -278,8 +278,8 @@ class MemoryHub:
     def gossip(self, origin: MemoryNetwork, data: bytes) -> None:
         """Hand `data` to every other endpoint that `origin` reaches, those beyond one validator last."""
         event = GossipArrived(origin.peer_id, data)
-        near = [self._get(name) for name in origin.outgoing]
-        far = [self._get(name) for network in near for name in network.outgoing]
+        near = [self.get(name) for name in origin.outgoing]
+        far = [self.get(name) for network in near for name in network.outgoing]
         for network in dict.fromkeys((*near, *far)):
             if network is not origin and network.configuration.is_gossip_enabled:
                 network.on_gossip(event)
@@ -292,7 +292,8 @@ class MemoryHub:
         of_id = [network for network in self._networks.values() if network.peer_id == name]
         return next((network for network in of_id if network.is_running), of_id[0] if of_id else None)
 
-    def _get(self, name: str) -> MemoryNetwork:
+    def get(self, name: str) -> MemoryNetwork:
+        """Return the endpoint of this name or open peer id; raises `ConfigurationError` if there is none."""
         network = self._find(name)
         if network is None:
             raise ConfigurationError(f"name: there is no endpoint {name}")

@@ -16,5 +16,7 @@ forwarding      which certificates go to whom, so that nobody waits for ever
 timeouts        how long a view may take
 view_clock      the times of one view
 suspicion       what one validator says that excludes something else it said
+bounds          every table with its size and bound
+counters        how often bounds were reached
 availability    what consensus asks of the lanes
 """

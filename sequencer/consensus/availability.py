@@ -23,6 +23,9 @@ class Availability(Protocol):
         Beside supported tips: the own lane's, and while `is_calm` those held of lanes in good standing. # P2 L8
         """
 
+    def is_more_held_elsewhere(self, parent: Cut) -> bool:
+        """Tell whether weak power of others said HAVE for batches of some lane above `parent`. # P4"""
+
     def fetch(self, lane: ValidatorIndex, tip: Tip, floor: Tip, sources: Sequence[ValidatorIndex], now_ms: int) -> None:
         """Ask `sources` for the batches (floor, tip] that a valid proposal names. # L6"""
 

@@ -30,6 +30,11 @@ class BlockTree:
         self._finalized: OrderedDict[Digest, BlockHeader] = OrderedDict({head.digest: head})
         self._open: OrderedDict[Digest, BlockHeader] = OrderedDict()
 
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Return how many headers are held above the finalized chain, and of it."""
+        return len(self._open), len(self._finalized)
+
     def add(self, header: BlockHeader) -> None:
         """Keep a header; its digest names it, so it needs no other proof."""
         if header.digest in self._finalized:

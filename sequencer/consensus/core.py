@@ -10,11 +10,13 @@ from __future__ import annotations
 from sequencer.consensus import voting_rules as rules
 from sequencer.consensus.availability import Availability
 from sequencer.consensus.block_tree import take_linked
+from sequencer.consensus.bounds import compute_bounds
+from sequencer.consensus.counters import ConsensusCounters
 from sequencer.consensus.finality import Anchor, FinalizedHeader
-from sequencer.consensus.forwarding import collect_hello_certificates, find_way_out
+from sequencer.consensus.forwarding import ALL_VIEWS, collect_certificates, collect_hello_certificates, find_way_out
 from sequencer.consensus.leading import Leading
 from sequencer.consensus.own_votes import OwnVotes
-from sequencer.consensus.state import AgreementState
+from sequencer.consensus.state import FUTURE_VIEWS_MAX, AgreementState
 from sequencer.consensus.suspicion import find_rivals, notice_vote
 from sequencer.consensus.timeouts import ADVANCE_FACTOR
 from sequencer.consensus.view_change import ViewChange
@@ -25,14 +27,11 @@ from sequencer.types.block import BlockHeader
 from sequencer.types.committee import Committee
 from sequencer.types.effects import Effect, Send
 from sequencer.types.evidence import Evidence, Statement
-from sequencer.types.messages import BlockHeaders, GetBlocks
+from sequencer.types.messages import CERTIFICATES_PER_ANSWER_MAX, BlockHeaders, GetBlocks, GetCertificates
 from sequencer.types.parameters import Parameters
-from sequencer.types.primitives import Digest, Height, Instant, ValidatorIndex, View, get_earliest
+from sequencer.types.primitives import Bounds, Digest, Height, Instant, ValidatorIndex, View, get_earliest
 from sequencer.types.records import RecordKind
 from sequencer.types.vote import Certificate, Proposal, Vote, VoteKind
-
-FUTURE_VIEWS_MAX = 16
-"""Votes and proposals are kept for views up to this far ahead; a certificate may lead further."""
 
 
 class Consensus:
@@ -72,6 +71,15 @@ class Consensus:
     def views_nullified(self) -> int:
         """Nullifications seen; for the statistics."""
         return self._state.views_nullified
+
+    @property
+    def counters(self) -> ConsensusCounters:
+        """How often bounds were reached."""
+        return self._state.counters
+
+    def get_bounds(self) -> Bounds:
+        """Return (size, bound) of every table. # I11"""
+        return compute_bounds(self._state)
 
     @property
     def head(self) -> BlockHeader:
@@ -163,12 +171,17 @@ class Consensus:
         self._verify_epoch(header.epoch)
         state.forwarding.note_view(peer, header.view)
         if not state.finalized_view < header.view <= state.view + FUTURE_VIEWS_MAX:
+            if header.view > state.view:
+                state.counters.proposals_beyond_window += 1
+                self._ask_certificates(peer, header.view, now)
             return
         if peer != state.committee.get_leader(header.view):
             raise PeerError(f"validator {peer} proposed in view {header.view} of another leader")
         rules.verify_proposal(proposal, state.chain_id, state.committee, state.verifier)
         for certificate in proposal.justification:
             self._view_change.accept(certificate, now)
+        if len(proposal.justification) >= state.parameters.justification_certificates_max:
+            self._ask_certificates(peer, header.view - 1, now)  # P3
         self._leading.keep_proposal(proposal, now)
         self._settle(now)
 
@@ -187,15 +200,29 @@ class Consensus:
             is_news |= self._view_change.count(peer, vote, now)
         elif vote.view == self.finalized_view and vote.view in self._state.records:
             notice_vote(self._state, self._state.records[vote.view], peer, vote)  # X3
+        elif vote.view > self.view:
+            self._state.counters.votes_beyond_window += 1
+            self._ask_certificates(peer, vote.view, now)
         if is_news:
             self._settle(now)
-        return is_news or bool(self._state.suspicions)
+        return is_news or bool(self._state.suspicions or self._state.effects)
 
     def on_certificate(self, certificate: Certificate, now: Instant) -> None:
         """A peer or the catch-up handed in a certificate; raises `PeerError` if it is wrong. # C2"""
         self._verify_epoch(certificate.epoch)
         self._view_change.accept(certificate, now)
         self._settle(now)
+
+    def on_get_certificates(self, peer: ValidatorIndex, request: GetCertificates, now: Instant) -> None:
+        """A peer lacks certificates; answer with what is held of the range, the newest finalization first. # P3"""
+        state = self._state
+        if not state.forwarding.may_answer(peer, ALL_VIEWS, now.mono_ms, self._retry_ms):
+            return
+        above = collect_certificates(state.records, max(state.finalized_view, request.low - 1), request.high)
+        final = state.finalization
+        if final is not None and final.view >= request.low:
+            state.effects.append(Send(peer, final))
+        state.effects.extend(Send(peer, certificate) for certificate in above[:CERTIFICATES_PER_ANSWER_MAX])
 
     def on_get_blocks(self, peer: ValidatorIndex, request: GetBlocks) -> None:
         """A peer lacks a header; answer from it downwards as far as asked and held."""
@@ -246,6 +273,18 @@ class Consensus:
             self._voting.follow_leader(now)
         self._state.effects.extend(self._state.fetch.poll(now.mono_ms))
 
+    def _ask_certificates(self, peer: ValidatorIndex, last_view: View, now: Instant) -> None:
+        """Ask a peer for what leads up to a view that it has shown to know; once per T_RETRY. # P3 C2"""
+        state = self._state
+        low = state.find_unproven_view()
+        if low <= last_view and state.forwarding.may_ask(peer, now.mono_ms, self._retry_ms):
+            state.counters.certificates_asked += 1
+            state.effects.append(Send(peer, GetCertificates(low, last_view)))
+
+    @property
+    def _retry_ms(self) -> int:
+        return ADVANCE_FACTOR * self._state.parameters.view_timeout_base_ms
+
     def _forward_entry(self) -> None:
         """Tell the leader how we got here, unless it shows that it knows. # F1"""
         state = self._state
@@ -258,8 +297,9 @@ class Consensus:
         """Show a peer that is stuck in an old view the way out of it. # F4"""
         state = self._state
         certificate = find_way_out(state.records, view, state.finalized_view, state.finalization)
-        retry_ms = ADVANCE_FACTOR * state.parameters.view_timeout_base_ms
-        if certificate is not None and state.forwarding.may_answer(peer, certificate.view, now.mono_ms, retry_ms):
+        if certificate is None:
+            return
+        if state.forwarding.may_answer(peer, certificate.view, now.mono_ms, self._retry_ms):
             state.effects.append(Send(peer, certificate))
 
     def _verify_epoch(self, epoch: int) -> None:

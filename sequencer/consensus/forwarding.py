@@ -12,6 +12,8 @@ from sequencer.types.vote import Certificate, VoteKind
 
 ANSWERS_REMEMBERED_MAX = 1_024
 """(peer, view) pairs whose last answer is remembered; the oldest goes first."""
+ALL_VIEWS: View = -1
+"""Stands for the view in the memory of answers to GET_CERTS."""
 
 
 class Forwarding:
@@ -20,6 +22,25 @@ class Forwarding:
     def __init__(self) -> None:
         self._peer_views: dict[ValidatorIndex, View] = {}
         self._answers: OrderedDict[tuple[ValidatorIndex, View], int] = OrderedDict()
+        self._asked_ms: dict[ValidatorIndex, int] = {}
+
+    @property
+    def peers_known(self) -> int:
+        """Return of how many peers a view is remembered."""
+        return len(self._peer_views)
+
+    @property
+    def answers_remembered(self) -> int:
+        """Return how many answers are remembered."""
+        return len(self._answers)
+
+    def may_ask(self, peer: ValidatorIndex, now_ms: int, retry_ms: int) -> bool:
+        """Tell whether the peer may be asked for certificates now: once per T_RETRY; if so, remember it."""
+        last_ms = self._asked_ms.get(peer)
+        if last_ms is not None and now_ms - last_ms < retry_ms:
+            return False
+        self._asked_ms[peer] = now_ms
+        return True
 
     def note_view(self, peer: ValidatorIndex, view: View) -> None:
         """A message shows that the peer has reached `view`."""
@@ -33,6 +54,7 @@ class Forwarding:
     def forget_peer(self, peer: ValidatorIndex) -> None:
         """The connection broke: the peer may have lost what it knew."""
         self._peer_views.pop(peer, None)
+        self._asked_ms.pop(peer, None)
         for key in [key for key in self._answers if key[0] == peer]:
             del self._answers[key]
 

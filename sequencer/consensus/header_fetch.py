@@ -30,6 +30,11 @@ class HeaderFetch:
         self._retry_ms = retry_ms
         self._wanted: OrderedDict[Digest, _Wanted] = OrderedDict()
 
+    @property
+    def size(self) -> int:
+        """Return how many headers are being asked for."""
+        return len(self._wanted)
+
     def want(self, digest: Digest, sources: Sequence[ValidatorIndex], now_ms: int) -> None:
         """Start to ask `sources` for the header, unless it is being asked for."""
         if digest in self._wanted or not sources:

@@ -37,6 +37,8 @@ class Leading:
             record.proposal_received_ms = now.mono_ms
             state.tree.add(proposal.header)
             state.fetch.on_arrived(proposal.header.digest)
+        else:
+            state.counters.proposals_surplus += 1
 
     def note_work(self, now: Instant) -> None:
         """Remember since when a leader could have ordered something; timeouts run from there. # T2"""
@@ -72,6 +74,9 @@ class Leading:
         received_ms = state.get_record(parent.view).proposal_received_ms
         is_advanced = cut != parent_header.cut
         due_ms = compute_proposal_time(is_advanced, received_ms, state.clock.entered_ms, state.parameters)
+        if not is_advanced and not state.is_cut_frozen and state.availability.is_more_held_elsewhere(cut):
+            # The others see work, so they wait 3 T for this proposal and not T_IDLE. # T2 P4
+            due_ms = min(due_ms, state.clock.entered_ms + state.clock.timeout_ms)
         if now.mono_ms < due_ms:
             state.clock.propose_ms = due_ms
         else:

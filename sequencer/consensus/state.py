@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from sequencer.consensus.availability import Availability
 from sequencer.consensus.block_tree import BlockTree
+from sequencer.consensus.counters import ConsensusCounters
 from sequencer.consensus.finality import Anchor, Finality
 from sequencer.consensus.forwarding import Forwarding
 from sequencer.consensus.header_fetch import HeaderFetch
@@ -25,6 +26,9 @@ from sequencer.types.evidence import Evidence, Statement
 from sequencer.types.parameters import Parameters
 from sequencer.types.primitives import Digest, ValidatorIndex, View
 from sequencer.types.vote import Certificate
+
+FUTURE_VIEWS_MAX = 16
+"""Votes and proposals are kept for views up to this far ahead; a certificate may lead further."""
 
 
 class AgreementState:
@@ -64,6 +68,7 @@ class AgreementState:
         """Why this node stopped signing: more than F validators are faulty. # C2"""
         self.suspicions: list[Evidence | Statement] = []
         """What was noticed and nobody has verified: see `suspicion`. # X1-X4 X7"""
+        self.counters = ConsensusCounters()
         self.views_nullified = 0
         """Nullifications seen; for the statistics."""
 
@@ -103,6 +108,13 @@ class AgreementState:
         if record is None:
             record = self.records[view] = ViewRecord(view)
         return record
+
+    def find_unproven_view(self) -> View:
+        """Return the lowest view above the finalized one of which neither N nor Z is held. # V3"""
+        view = self.finalized_view + 1
+        while (record := self.records.get(view)) is not None and record.is_decided:
+            view += 1
+        return view
 
     def exclude_self(self, peers: Iterable[ValidatorIndex]) -> tuple[ValidatorIndex, ...]:
         """Return the peers among `peers`."""

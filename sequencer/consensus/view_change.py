@@ -33,6 +33,7 @@ class ViewChange:
         record = self._state.get_record(vote.view)
         notice_vote(self._state, record, peer, vote)
         if record.get_certificate(vote.kind) is not None or not record.add_vote(peer, vote, is_verified=False):
+            self._state.counters.votes_surplus += 1
             return False
         is_decided = self._try_certify(record, vote.kind, vote.digest, now)
         return is_decided or vote.kind is VoteKind.NULLIFY  # the leader's own is followed # V11
@@ -119,6 +120,8 @@ class ViewChange:
         given_up = sum(RecordKind.NULLIFY in passed.own for passed in self._state.records.values())
         self._state.patience.on_finalized(given_up, self._state.committee)
         self._state.finality.advance(certificate)
+        for view in [view for view in self._state.records if view < self._state.finalized_view]:
+            del self._state.records[view]
 
     # --- views --------------------------------------------------------------------------
 
@@ -134,7 +137,7 @@ class ViewChange:
             state.clock.forward_ms = now.mono_ms + state.clock.timeout_ms // 2
 
     def connect_finalized(self, now: Instant) -> None:
-        """Hand out the finalized chain once all its headers are held, and forget what is below it. # C4"""
+        """Hand out the finalized chain once all its headers are held. # C4"""
         state = self._state
         if state.finality.is_connected:
             return
@@ -144,5 +147,3 @@ class ViewChange:
             state.fetch.want(missing, state.exclude_self(signers), now.mono_ms)
             return
         state.fetch.drop_all()  # nobody may hold what was skipped; what is needed is wanted again at once
-        for view in [view for view in state.records if view < state.finalized_view]:
-            del state.records[view]

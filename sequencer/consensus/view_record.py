@@ -6,6 +6,7 @@ their power reaches strong. A certificate ends the counting of its kind.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from sequencer.crypto.signatures import Verifier
@@ -47,6 +48,15 @@ class ViewRecord:
     def get_certificate(self, kind: VoteKind) -> Certificate | None:
         """Return N, Z or F of this view, if held."""
         return self.certificates.get(kind)
+
+    @property
+    def is_decided(self) -> bool:
+        """Tell whether the view is known to be notarized or nullified."""
+        return bool(self.certificates)
+
+    def count_votes(self) -> Counter[ValidatorIndex]:
+        """Return how many votes of each signer are kept."""
+        return Counter(signer for ballots in self._ballots.values() for signer in ballots)
 
     def holds(self, certificate: Certificate) -> bool:
         """Tell whether the same kind is certified for the same block already."""

@@ -9,5 +9,6 @@ fork_watch    notice that an owner signed two batches for one position
 tips          choose how far a leader leads into each lane; what a voter may rely on
 standing      which lanes a leader trusts to be held by all
 own_lane      build this validator's batches and push them to everybody
+bounds        every table with its size and bound
 batch_fetch   ask for batches that a valid proposal or a finalized block names
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +14,8 @@ WANTED_MAX = 64
 """Chains asked for at once; a further one waits until it is wanted again."""
 PEERS_PER_TRY = 2
 """Peers asked in parallel."""
+REQUESTS_PER_PEER_MAX = 8
+"""Requests that one peer is asked at once; what it would be asked beyond that waits T_FETCH."""
 TRIES_MAX = 40
 """A fetch is given up after this many tries; who still needs it wants it again."""
 
@@ -30,6 +32,8 @@ class _Wanted:
     is_delivery: bool
     asked: Digest
     """The batch from which on the last request asked: the highest that is missing."""
+    peers: tuple[ValidatorIndex, ...] = ()
+    """Whom the last request went to."""
 
 
 class BatchFetch:
@@ -38,6 +42,20 @@ class BatchFetch:
     def __init__(self, retry_ms: int) -> None:
         self._retry_ms = retry_ms
         self._wanted: OrderedDict[tuple[ValidatorIndex, Digest], _Wanted] = OrderedDict()
+        self.refused = 0
+        """Fetches that the full table did not take, or gave up for one that delivery needs."""
+        self.postponed = 0
+        """Requests that waited because their peers are asked enough."""
+
+    @property
+    def size(self) -> int:
+        """Return how many chains are being asked for."""
+        return len(self._wanted)
+
+    def count_requests(self, now_ms: int) -> Counter[ValidatorIndex]:
+        """Return how many requests each peer may still answer."""
+        open_requests = (wanted for wanted in self._wanted.values() if wanted.due_ms > now_ms)
+        return Counter(peer for wanted in open_requests for peer in wanted.peers)
 
     def want(
         self,
@@ -59,7 +77,9 @@ class BatchFetch:
             return
         if is_delivery and len(self._wanted) >= WANTED_MAX:
             self._displace()
-        if sources and len(self._wanted) < WANTED_MAX:
+        if len(self._wanted) >= WANTED_MAX:
+            self.refused += 1
+        elif sources:
             self._wanted[(lane, tip.digest)] = _Wanted(tip, floor, tuple(sources), 0, due_ms, is_delivery, tip.digest)
 
     def is_wanted(self, lane: ValidatorIndex, digest: Digest) -> bool:
@@ -69,15 +89,15 @@ class BatchFetch:
     def poll(self, find_missing: Callable[[ValidatorIndex, Tip, Position], Tip | None], now_ms: int) -> list[Send]:
         """Return the requests that are due; chains that have become whole are dropped."""
         sends: list[Send] = []
-        for key in list(self._wanted):
+        due = [key for key, wanted in self._wanted.items() if wanted.due_ms <= now_ms]
+        load = self.count_requests(now_ms) if due else Counter()
+        for key in due:
             wanted = self._wanted[key]
-            if wanted.due_ms > now_ms:
-                continue
             missing = find_missing(key[0], wanted.tip, wanted.floor)
             if missing is None or wanted.tries >= TRIES_MAX:
                 del self._wanted[key]
                 continue
-            sends.extend(self._ask(key[0], wanted, missing, now_ms))
+            sends.extend(self._ask(key[0], wanted, missing, load, now_ms))
         return sends
 
     def wake(self, lane: ValidatorIndex, now_ms: int) -> None:
@@ -93,16 +113,22 @@ class BatchFetch:
     def _displace(self) -> None:
         oldest = next((key for key, wanted in self._wanted.items() if not wanted.is_delivery), None)
         if oldest is not None:
+            self.refused += 1
             del self._wanted[oldest]
 
-    def _ask(self, lane: ValidatorIndex, wanted: _Wanted, missing: Tip, now_ms: int) -> list[Send]:
+    def _ask(
+        self, lane: ValidatorIndex, wanted: _Wanted, missing: Tip, load: Counter[ValidatorIndex], now_ms: int
+    ) -> list[Send]:
         """Ask two peers for the chain from the highest missing batch on; progress starts the tries anew."""
         if missing.digest != wanted.asked:
             wanted.asked, wanted.tries = missing.digest, 0
         first = wanted.tries * PEERS_PER_TRY
-        peers = {wanted.sources[(first + step) % len(wanted.sources)] for step in range(PEERS_PER_TRY)}
+        turn = {wanted.sources[(first + step) % len(wanted.sources)] for step in range(PEERS_PER_TRY)}
+        wanted.peers = tuple(peer for peer in sorted(turn) if load[peer] < REQUESTS_PER_PEER_MAX)
         wanted.tries += 1
         wanted.due_ms = now_ms + self._retry_ms
+        self.postponed += len(turn) - len(wanted.peers)
+        load.update(wanted.peers)
         low = max(wanted.floor + 1, missing.position - BATCH_REPLY_BATCHES_MAX + 1)
         request = GetBatches(lane, missing.digest, low, missing.position)
-        return [Send(peer, request) for peer in sorted(peers)]
+        return [Send(peer, request) for peer in wanted.peers]

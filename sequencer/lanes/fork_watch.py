@@ -23,6 +23,11 @@ class ForkWatch:
         self._signed: list[OrderedDict[Position, Statement]] = [OrderedDict() for _ in range(lanes)]
         self._suspicions: list[Contradiction | FalseBatch | Statement] = []
 
+    @property
+    def largest(self) -> int:
+        """Return for how many positions of one lane the header is remembered."""
+        return max(map(len, self._signed))
+
     def note(self, batch: Batch) -> None:
         """A batch whose owner's signature is good was seen. # X5"""
         header, signed = batch.header, self._signed[batch.header.lane]

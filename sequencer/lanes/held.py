@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sequencer.lanes.fork_watch import ForkWatch
 from sequencer.lanes.holdings import Holdings
-from sequencer.lanes.lane import Lane
+from sequencer.lanes.lane import MEMORY_BYTES_MAX, Lane
 from sequencer.types.batch import Batch
 from sequencer.types.committee import Committee
 from sequencer.types.effects import Effect, PersistBatch, PersistVote
@@ -26,6 +26,8 @@ class LaneCounters:
     batches_out_of_window: int = 0
     batches_refused: int = 0
     """Another digest is held for the position (evidence X5), or the reorder buffer was full."""
+    batches_over_budget: int = 0
+    """Pushed batches for which the lane's share of memory had no room; their owner pushes them again."""
     batches_pushed: int = 0
     fetches_unanswered: int = 0
     """Fetches of batches that are not in memory; the store is asked."""
@@ -38,7 +40,9 @@ class HeldLanes:
         """`is_logged`: this node says HAVE and has a vote log, so choices between batches are written down."""
         self._epoch = committee.epoch
         self._is_logged = is_logged
-        self.lanes = [Lane(tip) for tip in cut]
+        self.memory_bytes_max = MEMORY_BYTES_MAX // len(cut)
+        """Share of one lane. # L3"""
+        self.lanes = [Lane(tip, self.memory_bytes_max) for tip in cut]
         self.holdings = [Holdings(committee) for _ in cut]
         self.effects: list[Effect] = []
         self.arrived: list[Batch] = []

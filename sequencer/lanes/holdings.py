@@ -31,6 +31,11 @@ class Holdings:
         self._supported = None
         return True
 
+    @property
+    def most_heard(self) -> int:
+        """Return how many words of one peer are remembered at most."""
+        return max(map(len, self._heard.values()), default=0)
+
     def forget(self, position: Position) -> None:
         """Forget tips at or below the finalized position; they say nothing any more."""
         for peer in sorted(self._heard):
@@ -69,6 +74,11 @@ class Holdings:
                 for tip in self._heard[peer]
             )
         ]
+        return self._committee.is_weak(holders)
+
+    def is_weakly_above(self, position: Position) -> bool:
+        """Tell whether weak power of others said HAVE for anything above `position`."""
+        holders = (peer for peer, heard in self._heard.items() if any(tip.position > position for tip in heard))
         return self._committee.is_weak(holders)
 
     def _iterate_on_chain(self, lane: Lane) -> Iterator[tuple[Position, ValidatorIndex]]:

@@ -15,9 +15,10 @@ from sequencer.types.primitives import Digest, Position, Tip
 
 REORDER_MAX = 4
 """Early batches kept per lane until their parent comes. # L3"""
-RETAINED_BYTES_MAX = 16 << 20
-"""Bytes of delivered batches kept per lane to answer fetches; older ones come by catch-up. # L7"""
-_BATCH_OVERHEAD_BYTES = 1_024
+MEMORY_BYTES_MAX = 64 << 20
+"""LANE_MEM: bytes of pushed batches, and as much again of delivered ones, that all lanes together keep in memory;
+each lane has an equal share. Of pushed ones more come when some are delivered, delivered ones by catch-up. # L3 L7"""
+BATCH_OVERHEAD_BYTES = 1_024
 """What a batch costs in memory beside its payload: without it empty batches would be kept by the million."""
 FORK_BATCHES_MAX = 96
 """Batches held per lane above the floor that are not on the chain: fetched, not yet complete, or forks."""
@@ -26,7 +27,8 @@ FORK_BATCHES_MAX = 96
 class Lane:
     """Batches of one lane as this node holds them."""
 
-    def __init__(self, floor: Tip) -> None:
+    def __init__(self, floor: Tip, memory_bytes_max: int = MEMORY_BYTES_MAX) -> None:
+        self._memory_bytes_max = memory_bytes_max
         self.floor = floor
         """Finalized tip; what is at or below it is decided."""
         self.chain: dict[Position, Digest] = {}
@@ -44,6 +46,10 @@ class Lane:
         """Positions above the floor at which more than one digest was kept."""
         self._chosen: dict[Position, Digest] = {}
         """What was logged as the choice of a position where more than one was kept. # L4"""
+        self._pushed: dict[Digest, tuple[Position, int]] = {}
+        self.pushed_bytes = 0
+        """Bytes of pushed batches that are not delivered. # L3"""
+        self.forks_evicted = 0
 
     @property
     def top(self) -> Tip:
@@ -72,6 +78,20 @@ class Lane:
             return False
         # At the first position above the floor any parent will do: position decides. # O2
         return not self.chain or header.parent == self.top.digest
+
+    def has_room(self, batch: Batch, reserve_bytes: int = 0) -> bool:
+        """Tell whether another pushed batch fits the lane's share of memory, and leaves so much of it free. # L3"""
+        return self.pushed_bytes + _compute_size(batch) + reserve_bytes <= self._memory_bytes_max
+
+    def hold_early(self, batch: Batch) -> None:
+        """Keep a pushed batch until its parent comes; the caller asked for room. # L3"""
+        self.early[batch.digest] = batch
+        self.note_pushed(batch)
+
+    def note_pushed(self, batch: Batch) -> None:
+        """Count a pushed batch until it is delivered or passed over."""
+        self._pushed[batch.digest] = batch.header.position, _compute_size(batch)
+        self.pushed_bytes += _compute_size(batch)
 
     def keep(self, batch: Batch) -> None:
         """Keep a batch by its digest, without vouching for it."""
@@ -165,10 +185,12 @@ class Lane:
         for digest in done:
             batch = self._batches.pop(digest)
             self._retained[digest] = batch
-            self._retained_bytes += len(batch.payload) + _BATCH_OVERHEAD_BYTES
-        while self._retained_bytes > RETAINED_BYTES_MAX:
+            self._retained_bytes += _compute_size(batch)
+        while self._retained_bytes > self._memory_bytes_max:
             _, oldest = self._retained.popitem(last=False)
-            self._retained_bytes -= len(oldest.payload) + _BATCH_OVERHEAD_BYTES
+            self._retained_bytes -= _compute_size(oldest)
+        for digest in [digest for digest, (position, _) in self._pushed.items() if position <= delivered]:
+            self.pushed_bytes -= self._pushed.pop(digest)[1]
         return done
 
     def _put(self, batch: Batch) -> None:
@@ -176,6 +198,12 @@ class Lane:
         self._batches[batch.digest] = batch
         if self._first.setdefault(position, batch.digest) != batch.digest and position > self.floor.position:
             self._contested.add(position)
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Return how many batches stand on the chain, how many forks lie above the floor, and retained bytes."""
+        above = sum(batch.header.position > self.floor.position for batch in self._batches.values())
+        return len(self.chain), above - len(self.chain), self._retained_bytes
 
     def _note_change(self) -> None:
         position = self.floor.position + len(self.chain)
@@ -198,3 +226,8 @@ class Lane:
         ]
         for digest in forks[: max(0, len(forks) - FORK_BATCHES_MAX)]:
             del self._batches[digest]
+            self.forks_evicted += 1
+
+
+def _compute_size(batch: Batch) -> int:
+    return len(batch.payload) + BATCH_OVERHEAD_BYTES

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from sequencer.crypto.signatures import Signer, Verifier
 from sequencer.errors import PeerError
 from sequencer.lanes.batch_fetch import BatchFetch
+from sequencer.lanes.bounds import compute_bounds
 from sequencer.lanes.held import HeldLanes, LaneCounters
 from sequencer.lanes.own_lane import OwnLane
 from sequencer.lanes.receiving import Receiving
@@ -23,7 +24,7 @@ from sequencer.types.effects import Broadcast, Effect, PersistVote, Send
 from sequencer.types.evidence import Contradiction, FalseBatch, Statement
 from sequencer.types.messages import Batches, GetBatches, Have, HaveEntry
 from sequencer.types.parameters import Parameters
-from sequencer.types.primitives import Cut, Digest, Instant, Position, Tip, ValidatorIndex, get_earliest
+from sequencer.types.primitives import Bounds, Cut, Digest, Instant, Position, Tip, ValidatorIndex, get_earliest
 from sequencer.types.records import RecordKind, VoteRecord
 
 AGES_MAX = 1_024
@@ -113,6 +114,10 @@ class Lanes:
         """Return per lane the highest tip that a leader proposes. # P2"""
         return self._tips.get_proposable_cut(parent, limits, is_calm, now_ms)
 
+    def is_more_held_elsewhere(self, parent: Cut) -> bool:
+        """Tell whether weak power of others said HAVE for batches of some lane above `parent`. # P4"""
+        return self._tips.is_more_held_elsewhere(parent)
+
     def fetch(self, lane: ValidatorIndex, tip: Tip, floor: Tip, sources: Sequence[ValidatorIndex], now_ms: int) -> None:
         """Fetch (floor, tip] from `sources`, after the time in which a push would arrive anyway. # L6"""
         if self._held[lane].find_missing(tip, floor.position) is not None:
@@ -174,6 +179,21 @@ class Lanes:
     def freeze(self, lane: ValidatorIndex) -> None:
         """The lane's owner signed two batches for one position: lead no further into it. # X5 L8"""
         self._standing.freeze(lane)
+
+    def get_bounds(self, now_ms: int) -> Bounds:
+        """Return (size, bound) of every table; of tables per lane or peer that of the largest one. # I11"""
+        return compute_bounds(self._held, self._fetch, self.own, self._parameters, now_ms)
+
+    @property
+    def bound_counters(self) -> dict[str, int]:
+        """How often bounds were reached, by name."""
+        return {
+            "batch_fetches_refused": self._fetch.refused,
+            "batch_fetches_postponed": self._fetch.postponed,
+            "batches_over_budget": self.counters.batches_over_budget,
+            "forks_evicted": sum(lane.forks_evicted for lane in self._held.lanes),
+            "lane_penalties": self._standing.penalties,
+        }
 
     def add_item(self, item_id: Digest, item: bytes, now: Instant) -> bool:
         """Let an item wait for the next own batch; False if there is no own lane or no room."""

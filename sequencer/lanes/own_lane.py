@@ -17,7 +17,7 @@ REPUSH_BACKOFF_MAX = 5
 """Repeated pushes to a peer that makes no progress are at most 2^5 fetch intervals apart."""
 REPUSH_BATCHES_MAX = 5
 """Batches pushed again at once to a peer without progress: it keeps no more early ones anyway."""
-_ITEM_OVERHEAD_BYTES = 5
+ITEM_OVERHEAD_BYTES = 5
 """Bytes that msgpack adds to an item, at most."""
 
 
@@ -69,12 +69,22 @@ class OwnLane:
         """Tell whether more items may wait for a batch."""
         return self._waiting_bytes < WAITING_BYTES_MAX
 
+    @property
+    def waiting_bytes(self) -> int:
+        """Return the bytes of items that wait for a batch."""
+        return self._waiting_bytes
+
+    @property
+    def receivers(self) -> int:
+        """Return to how many peers batches are pushed."""
+        return len(self._receivers)
+
     def add(self, item_id: Digest, item: bytes, now_ms: int) -> None:
         """Let an item wait for the next batch; the caller asked `has_room`."""
         if not self.has_room:
             raise LocalError("the own lane has no room")
         self._waiting.append((item_id, item))
-        self._waiting_bytes += len(item) + _ITEM_OVERHEAD_BYTES
+        self._waiting_bytes += len(item) + ITEM_OVERHEAD_BYTES
         if self._waiting_since_ms is None:
             self._waiting_since_ms = now_ms
 
@@ -113,14 +123,14 @@ class OwnLane:
 
     def _take_items(self) -> list[tuple[Digest, bytes]]:
         taken: list[tuple[Digest, bytes]] = []
-        size = _ITEM_OVERHEAD_BYTES
+        size = ITEM_OVERHEAD_BYTES
         for item_id, item in self._waiting[:BATCH_ITEMS_MAX]:
-            size += len(item) + _ITEM_OVERHEAD_BYTES
+            size += len(item) + ITEM_OVERHEAD_BYTES
             if taken and size > self._parameters.batch_bytes_max:
                 break
             taken.append((item_id, item))
         del self._waiting[: len(taken)]
-        self._waiting_bytes -= sum(len(item) + _ITEM_OVERHEAD_BYTES for _, item in taken)
+        self._waiting_bytes -= sum(len(item) + ITEM_OVERHEAD_BYTES for _, item in taken)
         return taken
 
     # --- pushing ------------------------------------------------------------------------

@@ -55,11 +55,14 @@ class Receiving:
         if lane.get_conflict(batch) is not None:
             self._standing.freeze(peer)  # X5
             counters.batches_refused += 1
+        elif not lane.has_room(batch, 0 if lane.may_extend(batch) else self._parameters.batch_bytes_max):
+            counters.batches_over_budget += 1  # an early one leaves room for that which it waits for
         elif lane.may_extend(batch):
+            lane.note_pushed(batch)
             self._held.keep(batch)
             self._held.extend(peer, now.mono_ms)
         elif len(lane.early) < REORDER_MAX:
-            lane.early[batch.digest] = batch
+            lane.hold_early(batch)
         else:
             counters.batches_refused += 1
 

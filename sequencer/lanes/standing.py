@@ -46,7 +46,7 @@ class Standing:
 
     def is_clean(self, lane: ValidatorIndex) -> bool:
         """Tell whether tips of the lane may be proposed as soon as they are held."""
-        return self._blocks >= self._lanes[lane].until
+        return self._blocks >= self._lanes[lane].until and not self._lanes[lane].is_frozen
 
     def is_frozen(self, lane: ValidatorIndex) -> bool:
         """Tell whether the lane's owner signed two batches for one position. # X5"""

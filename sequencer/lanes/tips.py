@@ -56,7 +56,16 @@ class Tips:
         """Tell whether any lane is held beyond the parent's cut; most of the time none is."""
         return any(lane.top.position > before.position for lane, before in zip(self._held.lanes, parent, strict=True))
 
+    def is_more_held_elsewhere(self, parent: Cut) -> bool:
+        """Tell whether weak power of others said HAVE for batches of some lane above `parent`. # P4"""
+        return any(
+            not self._standing.is_frozen(index) and self._held.holdings[index].is_weakly_above(before.position)
+            for index, before in enumerate(parent)
+        )
+
     def _get_supported_position(self, index: ValidatorIndex) -> Position:
+        if self._standing.is_frozen(index):
+            return self._held[index].floor.position
         return self._held.holdings[index].get_supported_position(self._held[index], self._own_index)
 
     def _get_proposable_position(self, index: ValidatorIndex, is_calm: bool, now_ms: int) -> Position:
@@ -64,11 +73,9 @@ class Tips:
         lane = self._held[index]
         if index == self._own_index:
             return lane.top.position
-        if self._standing.is_frozen(index):
-            return lane.floor.position
         supported = self._get_supported_position(index)
         if not (self._is_optimistic and is_calm and self._standing.is_clean(index)):
-            return supported
+            return supported  # of a frozen lane nothing
         return max(supported, lane.get_aged_position(now_ms - self._age_ms))
 
     def _cut_off(self, index: ValidatorIndex, before: Tip, limit: int, highest: Position) -> Tip:

@@ -60,6 +60,11 @@ class Answers:
         """Return the earliest deadline."""
         return next((waiting.deadline_ms for waiting in self._requests.values()), None)
 
+    @property
+    def size(self) -> int:
+        """Return how many requests wait for their answer."""
+        return len(self._requests)
+
     def take(self) -> list[Answer]:
         """Return answers that are ready, once."""
         answers, self._answers = self._answers, []

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from sequencer.mempool.agenda import Agenda
-from sequencer.mempool.answers import Answers
+from sequencer.mempool.answers import REQUESTS_MAX, Answers
 from sequencer.mempool.entry import Entry, Stage
 from sequencer.mempool.ranking import compute_rank
 from sequencer.types.bundle import CHANNEL_MAX, Bundle
@@ -21,7 +21,7 @@ from sequencer.types.effects import Answer, PublishItems, Submission, Submission
 from sequencer.types.item import CheckedItem, SignedBundle, compute_item_id
 from sequencer.types.outcome import Reason, Rejection
 from sequencer.types.parameters import Parameters
-from sequencer.types.primitives import Address, Digest, Height, Instant, ValidatorIndex, get_earliest
+from sequencer.types.primitives import Address, Bounds, Digest, Height, Instant, ValidatorIndex, get_earliest
 
 ENTRIES_MAX = 20_000
 """Transactions held at once."""
@@ -109,6 +109,16 @@ class Mempool:
     def size(self) -> int:
         """Return how many transactions are held."""
         return len(self._entries)
+
+    def get_bounds(self) -> Bounds:
+        """Return (size, bound) of every table. # I11"""
+        successors = max(map(len, self._channels.values()), default=0)
+        return {
+            "mempool_entries": (len(self._entries), ENTRIES_MAX),
+            "mempool_bytes": (self._bytes, BYTES_MAX),
+            "mempool_sequences_per_channel": (successors, SUCCESSORS_MAX + 1),
+            "requests_waiting": (self._answers.size, REQUESTS_MAX),
+        }
 
     def take_answers(self) -> list[Answer]:
         """Return answers that are ready, once."""

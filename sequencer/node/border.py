@@ -147,7 +147,7 @@ class Border:
         if event.name not in self._indices and not self._followers.is_request(kind):
             self._followers.refuse(event.name)
             return None
-        # On the open channel only catch-up travels, and its messages are those of the data channel.
+        # On the open channel only catch-up and evidence travel, as messages of the data channel.
         channel = Channel.VOTES if event.channel == "votes" else Channel.DATA
         try:
             return decode_message(event.payload, channel)

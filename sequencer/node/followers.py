@@ -2,13 +2,14 @@
 
 Promises: a request for a block that does not exist yet waits for it, up to 1.5 s; at most 8 requests per
 follower wait and 256 in all, a further one is dropped and counted, and the follower asks again. All followers
-together draw at most 4 MiB a second, and each answer fits a message. A follower that says anything else
-gets a bad mark, undecoded.
+together draw at most 4 MiB a second, and each answer fits a message. With an answer go at most 4 pieces of evidence
+that the follower has not been sent on this connection. A follower that says anything else gets a bad mark, undecoded.
 """
 
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -16,10 +17,12 @@ import trio
 
 from p2p.network import Network
 from sequencer.replica.block_server import make_answer, make_batches_answer
+from sequencer.replica.evidence_pool import SPREAD_BYTES_MAX
 from sequencer.replica.snapshot_server import make_chunk, make_offer
 from sequencer.store.interface import Store
 from sequencer.types.effects import LoadBatches, LoadSnapshot, LoadSnapshotChunk
-from sequencer.types.messages import Batches, GetBatches, Message, Sync, SyncBlocks, encode_message
+from sequencer.types.evidence import Evidence
+from sequencer.types.messages import Accusation, Batches, GetBatches, Message, Sync, SyncBlocks, encode_message
 from sequencer.types.primitives import Height
 from sequencer.types.snapshot_messages import GetSnapshot, GetSnapshotChunk, SnapshotChunk, SnapshotOffer
 
@@ -31,6 +34,8 @@ HOLD_SECONDS = 1.5
 """Longest time that a request waits for a block to come; the asker gives up after 2 s."""
 ANSWER_BYTES_PER_SECOND = 4 << 20
 """What all followers together draw in the long run: reading, encrypting and sending it costs some 10 % of a core."""
+EVIDENCE_PER_ANSWER_MAX = 4
+"""Pieces of evidence that go with one answer."""
 ANSWER_SECONDS_MIN = 0.005
 """Pause after any answer, an empty one too."""
 
@@ -64,10 +69,14 @@ class _Waiting:
 class Followers:
     """The serving side of the open channel."""
 
-    def __init__(self, network: Network, store: Store) -> None:
+    def __init__(self, network: Network, store: Store, get_evidence: Callable[[], Sequence[Evidence]] = tuple) -> None:
+        """`get_evidence` gives all that the node holds against validators; a piece never changes its place."""
         self.counters: Counter[str] = Counter()
         self._network = network
         self._store = store
+        self._get_evidence = get_evidence
+        self._evidence_told: Counter[str] = Counter()
+        """How many pieces, counted from the oldest, each connected follower was told, by peer id."""
         self._height: Height = 0
         self.lowest_asked: dict[str, Height] = {}
         """Lowest height whose block each connected follower asked for, by peer id."""
@@ -106,6 +115,7 @@ class Followers:
         for key in [key for key in self._waiting if key[0] == peer_id]:
             del self._waiting[key]
         self.lowest_asked.pop(peer_id, None)
+        self._evidence_told.pop(peer_id, None)
 
     def _is_full(self, peer_id: str) -> bool:
         own = sum(key[0] == peer_id for key in self._waiting)
@@ -123,7 +133,18 @@ class Followers:
                     continue
                 self._network.send(key[0], "open", payload)
                 self.counters[f"follower_{REQUESTS[key[1]]}_answered"] += 1
+                self._tell_evidence(key[0])
                 await trio.sleep(max(ANSWER_SECONDS_MIN, len(payload) / ANSWER_BYTES_PER_SECOND))
+
+    def _tell_evidence(self, peer_id: str) -> None:
+        """Send what the follower has not been told and is not too large; it verifies what is new to it. # X1-X7"""
+        start = self._evidence_told[peer_id]
+        for evidence in self._get_evidence()[start : start + EVIDENCE_PER_ANSWER_MAX]:
+            self._evidence_told[peer_id] += 1
+            payload = encode_message(Accusation(evidence))
+            if len(payload) <= SPREAD_BYTES_MAX:
+                self._network.send(peer_id, "open", payload)
+                self.counters["follower_evidence_sent"] += 1
 
     async def _watch(self, progress: Progress) -> None:
         """Look at waiting requests again whenever a block is stored."""

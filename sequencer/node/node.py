@@ -137,7 +137,7 @@ async def _run_parts(
     task_status: TaskStatus[NodeAddresses],
 ) -> None:
     genesis, settings = home.genesis, home.settings
-    gossip, followers = Gossip(network), Followers(network, store)
+    gossip, followers = Gossip(network), Followers(network, store, replica.get_evidence)
     is_validator = home.keys.vote is not None
     border = Border(
         network,

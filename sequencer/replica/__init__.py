@@ -11,5 +11,6 @@ commitments     sign, collect and compare commitments
 evidence_pool   what proves validators faulty, verified and bounded
 block_server    answer peers that catch up
 snapshot_server answer peers that need a snapshot
+bounds          every table with its size and bound
 statistics      what can be counted, frozen
 """

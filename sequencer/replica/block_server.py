@@ -32,6 +32,16 @@ class BlockServer:
         self.requests_refused = 0
         """A peer asked again before its last request was answered; for the statistics."""
 
+    @property
+    def syncs_open(self) -> int:
+        """Return how many requests for blocks wait for the store."""
+        return len(self._open)
+
+    @property
+    def fetches_open(self) -> int:
+        """Return how many requests for batches wait for the store."""
+        return len(self._fetches)
+
     def on_sync(self, peer: ValidatorIndex, request: Sync, executed: Height) -> LoadBlocks | Send | None:
         """Load what the peer asks for; say so at once if there is nothing."""
         if peer in self._open.values():

@@ -25,7 +25,7 @@ from sequencer.types.effects import (
 from sequencer.types.evidence import Contradiction, Statement, find_contradiction
 from sequencer.types.executed import ExecutedBlock
 from sequencer.types.parameters import Parameters
-from sequencer.types.primitives import Digest, Height, Signature, ValidatorIndex
+from sequencer.types.primitives import Bounds, Digest, Height, Signature, ValidatorIndex
 from sequencer.types.records import RecordKind, VoteRecord
 from sequencer.types.signing import SignatureKind, compute_signing_bytes
 
@@ -69,6 +69,8 @@ class Commitments:
         self._votes: list[dict[Height, tuple[Digest, Signature]]] = [{} for _ in committee.validators]
         self._ahead: dict[Height, CommitmentCertificate] = {}
         self._executed: Height = 0
+        self.votes_evicted = 0
+        """Votes on commitments given up for newer ones of their signer; for the statistics."""
         self._effects: list[Effect] = []
         self._suspicions: list[Contradiction | Statement] = []
         self.alarm: str | None = None
@@ -158,6 +160,14 @@ class Commitments:
             if self._logged.get(height) == self._own.get(height):
                 self._effects.append(Send(peer, self._sign(height, self._own[height])))
 
+    def get_bounds(self) -> Bounds:
+        """Return (size, bound) of every table; of the votes those of the signer with most. # I11"""
+        return {
+            "commitment_votes_per_signer": (max(map(len, self._votes)), OPEN_HEIGHTS_MAX),
+            "commitments_ahead": (len(self._ahead), OPEN_HEIGHTS_MAX),
+            "commitments_remembered": (len(self._own), REMEMBERED_MAX),
+        }
+
     def take_suspicions(self) -> list[Contradiction | Statement]:
         """Return what was noticed and nobody has verified, once. # X6"""
         suspicions, self._suspicions = self._suspicions, []
@@ -215,6 +225,7 @@ class Commitments:
             return
         votes[height] = (digest, signature)
         if len(votes) > OPEN_HEIGHTS_MAX:
+            self.votes_evicted += 1
             del votes[min(votes)]
         self._assemble(height, digest)
 

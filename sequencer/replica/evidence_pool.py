@@ -7,7 +7,7 @@ without being banned for it or being proven faulty; every table is bounded per s
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 
 from sequencer.crypto.signatures import Verifier
@@ -22,7 +22,7 @@ from sequencer.types.evidence import (
 )
 from sequencer.types.genesis import Genesis
 from sequencer.types.messages import Accusation
-from sequencer.types.primitives import Instant, ValidatorIndex
+from sequencer.types.primitives import Bounds, Instant, ValidatorIndex
 from sequencer.types.signing import SignatureKind
 
 EVIDENCE_PER_KIND_MAX = 4
@@ -79,6 +79,13 @@ class EvidencePool:
     def held(self) -> tuple[Evidence, ...]:
         """Everything that is kept, oldest first; a piece never changes its place."""
         return tuple(self._held.values())
+
+    def get_bounds(self) -> Bounds:
+        """Return (size, bound) of what is held against the validator with most. # I11"""
+        counts = Counter(evidence.signer for evidence in self._held.values())
+        kinds = len(EvidenceKind) - 1
+        bound = kinds * EVIDENCE_PER_KIND_MAX + FALSE_OBJECTS_PER_SIGNER_MAX
+        return {"evidence_per_signer": (max(counts.values(), default=0), bound)}
 
     def take_in(self, suspicions: Iterable[Suspicion], now: Instant) -> list[Effect]:
         """Verify and keep what the parts of this node noticed; send what may help others to notice it."""
@@ -176,7 +183,11 @@ class EvidencePool:
         if is_full or is_sent:
             return []
         sent.append((statement.kind, statement.number, now.mono_ms))
-        return [Broadcast(statement)]
+        if statement.is_signed(self._genesis.chain_id, self._genesis.committee, self._verifier):
+            return [Broadcast(statement)]
+        # An unverified vote, over its signer's own channel; whoever passed it on would be banned for it. # C1 G4
+        is_peer = statement.signer != self._own_index
+        return [BanPeer(statement.signer, f"wrong signature on a vote of view {statement.number}")] if is_peer else []
 
 
 def _make_key(evidence: Evidence) -> Key:

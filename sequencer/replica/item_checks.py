@@ -8,7 +8,7 @@ from typing import TypeAlias
 from sequencer.types.batch import Batch, decode_payload
 from sequencer.types.effects import CheckItems
 from sequencer.types.item import CheckedItem
-from sequencer.types.primitives import Digest
+from sequencer.types.primitives import Bounds, Digest
 
 SUBMISSIONS_MAX = 1_024
 """Client requests whose items are being checked at once; a further one is refused."""
@@ -53,6 +53,14 @@ class ItemChecks:
         self._open: dict[int, Check] = {}
         self._counts: dict[type, int] = {}
         self._batches: dict[Digest, CheckedBatch | None] = {}
+
+    def get_bounds(self) -> Bounds:
+        """Return (size, bound) of every table. # I11"""
+        return {
+            "submissions_checked": (self._counts.get(SubmissionCheck, 0), SUBMISSIONS_MAX),
+            "gossip_checked": (self._counts.get(GossipCheck, 0), GOSSIP_MAX),
+            "batches_checked": (len(self._batches), BATCHES_MAX),
+        }
 
     def check_batch(self, batch: Batch) -> CheckItems | None:
         """Start to check a batch, unless that is done or under way."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from sequencer.crypto.hashing import Tag, hash_tagged
 from sequencer.errors import LocalError, PeerError
 from sequencer.execution.executor import Executor
+from sequencer.replica.bounds import collect_bounds
 from sequencer.replica.configuration import ReplicaConfig
 from sequencer.replica.item_checks import BatchCheck, GossipCheck, SubmissionCheck
 from sequencer.replica.parts import Parts
@@ -29,6 +30,7 @@ from sequencer.types.messages import (
     BlockHeaders,
     GetBatches,
     GetBlocks,
+    GetCertificates,
     Have,
     Hello,
     Message,
@@ -36,7 +38,7 @@ from sequencer.types.messages import (
     SyncBlocks,
 )
 from sequencer.types.outcome import Reason, Rejection
-from sequencer.types.primitives import Digest, Instant, ValidatorIndex, get_earliest
+from sequencer.types.primitives import Bounds, Digest, Instant, ValidatorIndex, get_earliest
 from sequencer.types.records import EMPTY_RECOVERY, Recovery
 from sequencer.types.snapshot_messages import GetSnapshot, GetSnapshotChunk, SnapshotChunk, SnapshotOffer
 from sequencer.types.vote import Certificate, Proposal, Vote
@@ -163,6 +165,10 @@ class Replica:
         """Return what proves validators faulty, oldest first; a piece never changes its place. # X1-X7"""
         return self._parts.evidence.held
 
+    def get_bounds(self, now: Instant) -> Bounds:
+        """Return the size and the bound of every table, by name; changes nothing. # I11"""
+        return collect_bounds(self._parts, now.mono_ms)
+
     # --- events -------------------------------------------------------------------------
 
     def _dispatch(self, event: events.Event, effects: list[out.Effect], now: Instant) -> bool:
@@ -216,6 +222,8 @@ class Replica:
                 self._lanes.on_batches(message, now)
             case GetBlocks():
                 self._consensus.on_get_blocks(peer, message)
+            case GetCertificates():
+                self._consensus.on_get_certificates(peer, message, now)
             case BlockHeaders():
                 self._consensus.on_block_headers(message, now)
             case CommitmentCertificate():

@@ -22,6 +22,11 @@ class SnapshotServer:
         """A peer asked again before its last request was answered; for the statistics."""
         self.chunks_served = 0
 
+    @property
+    def requests_open(self) -> int:
+        """Return how many requests wait for the store."""
+        return len(self._offers) + len(self._chunks)
+
     def on_get_snapshot(self, peer: ValidatorIndex, request: GetSnapshot) -> LoadSnapshot | None:
         """A peer asks what there is."""
         number = self._open(self._offers, peer)

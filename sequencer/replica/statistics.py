@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sequencer.replica.parts import Parts
 from sequencer.types.primitives import Height, View
@@ -78,6 +78,9 @@ def collect_statistics(parts: Parts, submissions_refused: int, messages_refused:
             "batches_pushed": lanes.batches_pushed,
             "fetches_unanswered": lanes.fetches_unanswered,
             "views_nullified": parts.consensus.views_nullified,
+            **asdict(parts.consensus.counters),
+            **parts.lanes.bound_counters,
+            "commitment_votes_evicted": parts.commitments.votes_evicted,
             "sync_requests": parts.catch_up.requests_sent,
             "sync_requests_refused": parts.server.requests_refused,
             "sync_snapshot_rounds": parts.state_sync.counters.rounds,

@@ -376,14 +376,10 @@ class SimulatedNode:
     # -- effects out: one method each ----------------------------------------------------------
 
     def _on_send(self, effect: Send) -> None:
-        if not self.is_running:
-            return
         self._machine.observer.on_sent(self, effect.peer, effect.message)
         self._machine.network.send(self.index, effect.peer, effect.message)
 
     def _on_broadcast(self, effect: Broadcast) -> None:
-        if not self.is_running:
-            return
         self._machine.observer.on_sent(self, None, effect.message)
         doom = self.doom
         if doom is not None and doom.boundary is Boundary.SENDING and not doom.skip:

@@ -9,7 +9,7 @@ product's own reader, from bytes.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sequencer.crypto.hashing import ZERO_DIGEST
 from sequencer.simulation.crash_points import Survival
@@ -134,6 +134,12 @@ class SimulatedStore:
             self.is_damaged = self.has_forgotten = True
             self._forget_votes(len(self.vote_log) - len(lost))
         return len(lost)
+
+    def wipe(self) -> None:
+        """Lose everything, as on a new disk: whoever starts on this knows that it must not sign."""
+        self.__init__()  # type: ignore[misc] # a new disk is a new store; the node keeps this one
+        self.is_damaged = True
+        self._observer_reason = "vote log is missing"
 
     def rot_vote_log(self, rng: random.Random) -> bool:
         """Turn one bit of the vote log and let the product's reader judge; tells whether there was any."""
@@ -313,7 +319,7 @@ class SimulatedStore:
         """Return what a replica that starts on this disk is given. # R1"""
         durable = self.durable
         if not (self.vote_log or durable.blocks or durable.batches or durable.snapshots):
-            return EMPTY_RECOVERY
+            return replace(EMPTY_RECOVERY, observer_reason=self._observer_reason)
         base = 0 if durable.snapshot is None else durable.snapshot.header.height
         self._forget_replaced(base)
         finalized = self._get_newest_finalization()

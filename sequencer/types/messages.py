@@ -33,6 +33,8 @@ HELLO_CERTIFICATES_MAX = 64
 HELLO_VOTES_MAX = 64
 """Own votes that a HELLO carries. # F5"""
 BLOCK_REPLY_HEADERS_MAX = 64
+CERTIFICATES_PER_ANSWER_MAX = 64
+"""Certificates above the finalized view that answer one GET_CERTS. # P3"""
 BATCH_REPLY_BATCHES_MAX = 16
 SYNC_BLOCKS_MAX = 32
 """Blocks that one SYNC reply carries."""
@@ -175,6 +177,31 @@ class GetBlocks:
         read = Fields(value, path)
         request = cls(read.digest("digest"), read.uint("count", BLOCK_REPLY_HEADERS_MAX))
         read.finish()
+        return request
+
+
+@dataclass(frozen=True, slots=True)
+class GetCertificates:
+    """Ask for the newest F from view `low` on, and the lowest N and Z of the views up to `high`. # P3
+
+    Each comes as a message of its own.
+    """
+
+    low: View
+    high: View
+
+    def to_value(self) -> tuple[object, ...]:
+        """Return the array."""
+        return (self.low, self.high)
+
+    @classmethod
+    def from_value(cls, value: object, path: str) -> GetCertificates:
+        """Read the array; raises `DecodeError` naming the field."""
+        read = Fields(value, path)
+        request = cls(read.uint("low"), read.uint("high"))
+        read.finish()
+        if not 1 <= request.low <= request.high:
+            raise DecodeError(f"{path}.high", "must be at least low, and low at least 1")
         return request
 
 
@@ -340,6 +367,7 @@ Message: TypeAlias = (
     | Vote
     | Certificate
     | GetBlocks
+    | GetCertificates
     | BlockHeaders
     | CommitmentVote
     | CommitmentCertificate
@@ -382,6 +410,7 @@ _TABLE: tuple[tuple[int, type, Channel, Callable[[object, str], object]], ...] =
     (18, SnapshotChunk, Channel.DATA, SnapshotChunk.from_value),
     (20, Accusation, Channel.DATA, Accusation.from_value),
     (21, Statement, Channel.VOTES, Statement.from_value),
+    (22, GetCertificates, Channel.VOTES, GetCertificates.from_value),
 )
 _NUMBERS = {kind: number for number, kind, _, _ in _TABLE}
 _CHANNELS = {kind: channel for _, kind, channel, _ in _TABLE}

@@ -51,6 +51,10 @@ Cut: TypeAlias = tuple[Tip, ...]
 """One tip per validator lane, by validator index."""
 
 
+Bounds: TypeAlias = dict[str, tuple[int, int]]
+"""Tables by name, each with its size and its bound. # I11"""
+
+
 def get_earliest(*times: int | None) -> int | None:
     """Return the smallest of the times that are set, or None if none is."""
     earliest: int | None = None

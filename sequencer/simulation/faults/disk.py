@@ -78,10 +78,19 @@ def _inflict_bit_rot(fault: Fault, site: Site) -> None:
                 site.crash(node, Survival.PREFIX, fault.end_us)
 
 
+def _inflict_empty_disk(fault: Fault, site: Site) -> None:
+    """The node comes back with a new disk: an observer that must fetch everything."""
+    for node in fault.nodes:
+        if site.crash(node, Survival.NOTHING, fault.end_us):
+            site.nodes[node].store.wipe()
+            site.hit(node)
+
+
 KINDS = (
     FaultKind("slow_fsync", "each sync takes up to two seconds", (1, 3), _draw_slow_fsync, _inflict_slow_fsync),
     FaultKind("full_disk", "a disk is full for a while", (1, 3), _draw_full_disk, _inflict_full_disk),
     FaultKind("lost_fsync", "the last sync of the vote log was a lie", (1, 1), _draw_damage, _inflict_lost_fsync),
     FaultKind("vote_log_rot", "a bit of the vote log turns", (1, 1), _draw_damage, _inflict_vote_log_rot),
+    FaultKind("empty_disk", "a node comes back with an empty disk", (1, 1), _draw_damage, _inflict_empty_disk),
     FaultKind("bit_rot", "a record of the block store cannot be read any more", (1, 4), _draw_damage, _inflict_bit_rot),
 )

@@ -29,6 +29,13 @@ def _inflict_crash(fault: Fault, site: Site) -> None:
         _kill(site, fault, node)
 
 
+def _draw_outage(ground: Ground) -> Draw:
+    """One validator is away for long: others go on, and may prune what it misses."""
+    start_us = ground.rng.randint(1_000, 8_000) * MILLISECOND
+    end_us = ground.rng.randint(20_000, 29_000) * MILLISECOND
+    return start_us, end_us, (ground.draw_node(),), (), 0
+
+
 def _draw_crash_all(ground: Ground) -> Draw:
     return (*ground.draw_span(100, 3_000), tuple(range(ground.size)), (), 0)
 
@@ -79,6 +86,7 @@ def _inflict_pause(fault: Fault, site: Site) -> None:
 
 KINDS = (
     FaultKind("crash", "processes die at any moment", (1, 4), _draw_crash, _inflict_crash),
+    FaultKind("outage", "one process is away for long", (1, 1), _draw_outage, _inflict_crash),
     FaultKind("crash_all", "all processes die at once", (1, 2), _draw_crash_all, _inflict_crash),
     FaultKind("crash_point", "death between writing and sending", (2, 6), _draw_crash_point, _inflict_crash_point),
     FaultKind(

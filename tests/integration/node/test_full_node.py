@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 import trio
 
+from p2p.protocols import ChannelName
 from sequencer.node.node import make_libp2p_network
 from sequencer.replica import block_server
+from sequencer.types.messages import Channel, SyncBlocks, decode_message, encode_message
 from sequencer.types.outcome import Status
 from tests.integration.node.cluster import NAMES, Cluster
 
 FULL = "full0"
+
+
+class Liar:
+    """Changes every block that one validator sends to followers: it says another time."""
+
+    def __init__(self, cluster: Cluster, name: str) -> None:
+        self.lies = 0
+        network = cluster.hub.get(name)
+        self._send, network.send = network.send, self.send  # type: ignore[method-assign]  # a liar in its place
+
+    def send(self, name: str, channel: ChannelName, payload: bytes) -> bool:
+        message = decode_message(payload, Channel.DATA) if channel == "open" else None
+        if isinstance(message, SyncBlocks) and message.blocks:
+            self.lies += 1
+            last = message.blocks[-1]
+            forged = replace(last, header=replace(last.header, time_ms=last.header.time_ms + 1))
+            payload = encode_message(replace(message, blocks=(*message.blocks[:-1], forged)))
+        return self._send(name, channel, payload)
 
 
 async def test_transfer_sent_to_a_full_node_becomes_final(nursery: trio.Nursery, tmp_path: Path) -> None:
@@ -69,6 +90,24 @@ async def test_validator_that_falls_silent_is_left(nursery: trio.Nursery, tmp_pa
     await cluster.wait_for_height(await cluster.get_height("val0") + 10, FULL)
 
     assert await get_followed(cluster) != followed
+    nursery.cancel_scope.cancel()
+
+
+async def test_validator_that_lies_is_banned_and_another_one_followed(nursery: trio.Nursery, tmp_path: Path) -> None:
+    """One changed header proves nothing: none of it is taken, and the log says who sent it."""
+    cluster = Cluster(tmp_path, nursery)
+    await cluster.start()
+    liar = Liar(cluster, "val0")
+    await cluster.start_full_node(FULL)
+
+    await cluster.wait_for_height(await cluster.get_height("val1") + 3, FULL)
+
+    assert liar.lies == 1
+    assert await get_followed(cluster) != "val0"
+    log = (cluster.get_home(FULL) / "events.jsonl").read_text()
+    assert "banned for 60 s: the finalization of synced block" in log
+    height = await cluster.get_height(FULL)
+    assert await cluster.get_commitments(FULL, height) == await cluster.get_commitments("val1", height)
     nursery.cancel_scope.cancel()
 
 

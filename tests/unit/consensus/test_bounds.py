@@ -7,15 +7,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from sequencer.consensus.core import FUTURE_VIEWS_MAX, Consensus
+from sequencer.consensus.core import Consensus
 from sequencer.consensus.finality import Anchor
 from sequencer.consensus.forwarding import ANSWERS_REMEMBERED_MAX, Forwarding
 from sequencer.consensus.header_fetch import WANTED_MAX, HeaderFetch
 from sequencer.consensus.own_votes import OwnVotes
+from sequencer.consensus.state import FUTURE_VIEWS_MAX
 from sequencer.consensus.view_record import DIGESTS_PER_SIGNER_MAX, ViewRecord
 from sequencer.errors import PeerError
-from sequencer.types.effects import BanPeer, PersistVote, RaiseAlarm
-from sequencer.types.messages import BlockHeaders
+from sequencer.types.effects import BanPeer, PersistVote, RaiseAlarm, Send
+from sequencer.types.messages import BlockHeaders, GetCertificates
 from sequencer.types.records import RecordKind, VoteRecord
 from sequencer.types.vote import Vote, VoteKind
 from tests.unit.consensus.world import (
@@ -74,7 +75,9 @@ def test_C1_votes_for_views_far_ahead_are_not_kept(view: int) -> None:
     node = make_follower()
     for peer in node.others:
         node.core.on_vote(peer, sign_vote(peer, Z, view), at(1))
-    assert (node.core.view, node.take(), node.core.get_hello_certificates()) == (1, [], ())
+    sent = [type(e.message) for e in node.take() if isinstance(e, Send)]
+    assert (node.core.view, set(sent), node.core.get_hello_certificates()) == (1, {GetCertificates}, ())
+    assert node.core.get_bounds()["view_records"][0] <= 1
 
 
 def test_C1_votes_up_to_16_views_ahead_count() -> None:
@@ -86,11 +89,12 @@ def test_C1_votes_up_to_16_views_ahead_count() -> None:
 
 
 def test_C2_proposal_far_ahead_is_not_kept() -> None:
-    """It is neither an error nor worth a place."""
-    node = make_follower()
+    """It is no error; its leader is asked how it got there."""
+    node = make_follower(1, FUTURE_VIEWS_MAX + 2)
     far = make_header(FUTURE_VIEWS_MAX + 2)
     node.core.on_proposal(leader_of(far.view), propose(far), at(1))
-    assert node.take() == []
+    assert [type(e.message) for e in node.take() if isinstance(e, Send)] == [GetCertificates]
+    assert node.core.get_bounds()["view_records"][0] <= 1
 
 
 def test_F4_many_stale_votes_are_answered_once_in_the_retry_time() -> None:
@@ -406,3 +410,31 @@ def test_G4_wrong_vote_signature_bans_only_its_sender() -> None:
     node.core.on_vote(first, sign_vote(second, N, 1, FIRST.digest), at(1))
     node.notarize_by((second, third), FIRST)
     assert {e.peer for e in node.take() if isinstance(e, BanPeer)} == {first}
+
+
+def test_I11_flood_of_future_votes_fills_its_table_and_no_more() -> None:
+    """Two digests for notarize and finalize and one nullify in each of sixteen views; the rest is counted."""
+    node = make_follower(1)
+    for view in range(2, 40):
+        for number in range(3):
+            for kind in (N, F):
+                node.core.on_vote(3, sign_vote(3, kind, view, name_digest(str(number))), at(1))
+        node.core.on_vote(3, sign_vote(3, Z, view), at(1))
+    seen, bound = node.core.get_bounds()["future_votes_per_signer"]
+    assert (seen, bound) == (bound, FUTURE_VIEWS_MAX * 5)
+    assert (node.core.counters.votes_surplus, node.core.counters.votes_beyond_window) == (FUTURE_VIEWS_MAX * 2, 22 * 7)
+
+
+def test_I11_flood_of_future_proposals_fills_the_views_that_its_sender_leads() -> None:
+    """One proposal per view; a second is counted."""
+    node = make_follower(1)
+    flooder = leader_of(5)
+    views = [view for view in range(2, 60) if leader_of(view) == flooder]
+    for view in views:
+        for step in (1, 2):
+            node.core.on_proposal(flooder, propose(make_header(view, time_ms=ROOT.time_ms + step)), at(1))
+    seen, bound = node.core.get_bounds()["future_proposals_per_leader"]
+    inside = sum(view <= 1 + FUTURE_VIEWS_MAX for view in views)
+    assert (seen, bound) == (inside, inside)
+    assert node.core.counters.proposals_surplus == inside
+    assert node.core.counters.proposals_beyond_window == 2 * (len(views) - inside)

@@ -92,3 +92,14 @@ def test_P2_leader_is_careful_while_views_fail(view: int, is_calm: bool) -> None
         node.core.on_certificate(certify(Z, failed), at(1))
     node.core.recheck(at(2))
     assert node.shelf.asked[-1] == ((PARAMETERS.lane_advance_max,) * 4, is_calm)
+
+
+def test_P4_leader_that_cannot_lead_to_what_others_hold_proposes_in_time_for_them() -> None:
+    """They give it up 3 T after they saw work; it proposes what it has after T."""
+    node = Node(leader_of(1))
+    node.shelf.is_more_elsewhere = True
+    node.core.on_timer(at(PARAMETERS.view_timeout_base_ms - 1))
+    assert find_broadcast(node.take(), Proposal) == []
+    node.core.on_timer(at(PARAMETERS.view_timeout_base_ms))
+    (proposal,) = find_broadcast(node.take(), Proposal)
+    assert proposal.header.cut == ROOT.cut

@@ -100,6 +100,7 @@ class Shelf:
 
     def __init__(self) -> None:
         self.is_full = True
+        self.is_more_elsewhere = False
         self.offer: Cut | None = None
         self.fetched: list[tuple[ValidatorIndex, tuple[ValidatorIndex, ...]]] = []
         self.asked: list[tuple[tuple[int, ...], bool]] = []
@@ -117,6 +118,10 @@ class Shelf:
         """Return what the test offers, and remember how it was asked for."""
         self.asked.append((tuple(limits), is_calm))
         return parent if self.offer is None else self.offer
+
+    def is_more_held_elsewhere(self, parent: Cut) -> bool:
+        """Tell what the test says."""
+        return self.is_more_elsewhere
 
     def note_late(self, lane: ValidatorIndex) -> None:
         """Remember who was late."""

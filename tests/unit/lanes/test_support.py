@@ -140,3 +140,13 @@ def test_P2_parent_below_the_floor_is_not_advanced_to_a_finalized_position() -> 
         holder.have(peer, entry(CHAIN[7]))
     assert propose(holder) == ROOT_CUT[1]
     assert propose(holder, before=tip(CHAIN[5])) == tip(CHAIN[7])
+
+
+@pytest.mark.parametrize(("peers", "is_more"), [((1,), False), ((1, 1), False), ((1, 2), True)])
+def test_P4_weak_power_tells_a_leader_of_batches_that_it_lacks(peers: tuple[int, ...], is_more: bool) -> None:
+    """One liar does not make a leader propose empty blocks."""
+    holder = Holder()
+    for peer in peers:
+        holder.have(peer, entry(CHAIN[2]))
+    assert holder.lanes.is_more_held_elsewhere(ROOT_CUT) is is_more
+    assert not holder.lanes.is_more_held_elsewhere((ROOT_CUT[0], tip(CHAIN[2]), *ROOT_CUT[2:]))

@@ -11,8 +11,10 @@ from p2p.network import LocalHost, NetworkConfiguration
 from sequencer.node import followers as serving
 from sequencer.node.followers import REQUESTS_MAX, REQUESTS_PER_FOLLOWER_MAX, Followers
 from sequencer.types.batch import BATCH_PAYLOAD_BYTES_LIMIT
+from sequencer.types.evidence import Evidence, FalseBatch, Statement, find_contradiction
 from sequencer.types.messages import (
     MESSAGE_BYTES_MAX,
+    Accusation,
     Batches,
     Channel,
     GetBatches,
@@ -22,9 +24,10 @@ from sequencer.types.messages import (
     SyncBlocks,
     decode_message,
 )
+from sequencer.types.signing import SignatureKind
 from sequencer.types.snapshot_messages import GetSnapshot, GetSnapshotChunk, SnapshotChunk, SnapshotOffer
 from tests.unit.node.scripted import GatedStore, Progress, wait_until
-from tests.unit.store.chain import Chain
+from tests.unit.store.chain import Chain, make_batch, make_digest
 
 HOST = LocalHost(bytes(32), "/memory")
 
@@ -185,3 +188,35 @@ async def test_requests_of_one_follower_are_bounded() -> None:
     assert followers.counters["follower_requests_dropped"] == 5
     followers.forget("greedy")
     assert len(followers._waiting) == 0
+
+
+async def test_follower_is_told_evidence_once_with_its_answers(nursery: trio.Nursery) -> None:
+    """A few pieces at a time, the large one never; after a new connection all again. # X1-X7"""
+    line, store = Line(), GatedStore()
+    held = [*(make_pair(view) for view in range(5)), make_large_evidence()]
+    followers = Followers(line, store, lambda: held)
+    nursery.start_soon(followers.run, Progress(7))
+    told: list[list[int]] = []
+    for step in range(4):
+        if step == 3:
+            followers.forget("stranger")
+        line.sent.clear()
+        followers.receive("stranger", GetSnapshot(0))
+        await wait_until(lambda: line.sent)
+        await wait_all_tasks_blocked()
+        told.append([message.evidence.number for _, message in line.sent if isinstance(message, Accusation)])
+    assert told == [[0, 1, 2, 3], [4], [], [0, 1, 2, 3]]
+    nursery.cancel_scope.cancel()
+
+
+def make_large_evidence() -> FalseBatch:
+    batch = make_batch(1, 1, text=bytes(20_000))
+    return FalseBatch(batch.header, batch.signature, batch.payload)
+
+
+def make_pair(view: int) -> Evidence:
+    digests = (make_digest(1), make_digest(2))
+    one, other = (Statement(SignatureKind.NOTARIZE, 0, 1, view, digest, bytes(64)) for digest in digests)
+    found = find_contradiction(one, other)
+    assert found is not None
+    return found

@@ -15,7 +15,7 @@ from sequencer.types import events
 from sequencer.types.batch import Batch, decode_payload
 from sequencer.types.commitment import CommitmentVote
 from sequencer.types.item import SignedBundle, check_item
-from sequencer.types.messages import Batches, BlockHeaders, Have, HaveEntry, Hello, Message
+from sequencer.types.messages import Batches, BlockHeaders, GetCertificates, Have, HaveEntry, Hello, Message
 from sequencer.types.primitives import Digest
 from sequencer.types.records import RecordKind
 from sequencer.types.vote import Proposal, Vote, VoteKind
@@ -223,7 +223,6 @@ def test_wrong_message_is_counted_and_its_reason_told() -> None:
 UNASKED: Sequence[Message] = [
     Batches(1, (GROUP.batch(1, 1),)),
     BlockHeaders((GROUP.child(GROUP.root),)),
-    GROUP.vote(1, VoteKind.NULLIFY, 2**63),
     GROUP.commitment_vote(1, 2**63, name_digest("c")),
 ]
 
@@ -232,6 +231,12 @@ UNASKED: Sequence[Message] = [
 def test_message_that_nobody_needs_changes_nothing(message: Message) -> None:
     """Answers to nothing and votes for the far future are no errors, and leave no trace."""
     assert Cluster().handle(0, events.MessageReceived(1, message)) == ()
+
+
+def test_vote_for_the_far_future_only_makes_its_sender_be_asked() -> None:
+    """How it got there would be news; the vote is not kept. # C2"""
+    effects = Cluster().handle(0, events.MessageReceived(1, GROUP.vote(1, VoteKind.NULLIFY, 2**63)))
+    assert effects == (out.Send(1, GetCertificates(1, 2**63)),)
 
 
 # --- duties -----------------------------------------------------------------------------

@@ -296,6 +296,18 @@ def test_statements_about_one_signer_are_bounded_in_time() -> None:
     assert get_rules(scene, 0) == []
 
 
+def test_C1_vote_with_a_wrong_signature_is_passed_on_to_nobody() -> None:
+    """Who passed it on would be banned for it; the voter is. # G4"""
+    scene = Scene()
+    number = next(view for view in range(1, 20) if GROUP.committee.get_leader(view) not in (0, LIAR))
+    leader = GROUP.committee.get_leader(number)
+    scene.handle(0, events.MessageReceived(leader, GROUP.propose(GROUP.child(GROUP.root, number))))
+    scene.say(replace(GROUP.vote(LIAR, NOTARIZE, number, A), signature=NOBODY), 0)
+    said = [e.message for e in scene.find(0, out.Broadcast) if isinstance(e.message, Statement)]
+    assert all(statement.signer != LIAR for statement in said)
+    assert [ban.peer for ban in scene.find(0, out.BanPeer)] == [LIAR]
+
+
 def test_evidence_survives_a_restart_and_reaches_who_connects_later() -> None:
     """It is stored, verified again, and sent to a peer that connects."""
     scene = Scene()

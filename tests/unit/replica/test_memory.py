@@ -10,7 +10,7 @@ import pytest
 
 from sequencer.consensus import block_tree
 from sequencer.errors import SequencerError
-from sequencer.lanes import lane
+from sequencer.lanes import held
 from sequencer.mempool import agenda
 from sequencer.replica import commitments
 from sequencer.types import events
@@ -129,7 +129,7 @@ def test_I11_the_count_sees_what_grows() -> None:
 def test_I11_long_run_does_not_grow_once_its_windows_are_full(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the newest heights nothing is remembered of what was executed; the windows are made short here."""
     monkeypatch.setattr(agenda, "_TICKETS_MIN", 100)
-    monkeypatch.setattr(lane, "RETAINED_BYTES_MAX", 200_000)
+    monkeypatch.setattr(held, "MEMORY_BYTES_MAX", 400_000)
     monkeypatch.setattr(commitments, "REMEMBERED_MAX", 150)
     monkeypatch.setattr(block_tree, "FINALIZED_HEADERS_MAX", 150)
     cluster = Cluster(make_genesis((1,)))
@@ -154,3 +154,16 @@ def test_flood_is_made_of_messages_that_travel() -> None:
         except SequencerError:
             refused += 1
     assert refused <= 2
+
+
+def test_I11_every_table_of_a_running_replica_is_named_and_within_its_bound() -> None:
+    """At every moment of a run with transactions, and for a replica that has only started."""
+    cluster = Cluster()
+    for sequence in range(8):
+        cluster.submit(sequence % 4, make_bundle(cluster.genesis, sequence // 4, payer=sequence % 4))
+    for until_ms in range(100, 3_000, 100):
+        cluster.run(until_ms)
+        for replica in cluster.replicas.values():
+            over = {name: pair for name, pair in replica.get_bounds(at(until_ms)).items() if pair[0] > pair[1]}
+            assert over == {}
+    assert len(cluster.replicas[0].get_bounds(at(3_000))) >= 30

@@ -24,6 +24,8 @@ from sequencer.types import (
 from sequencer.types.parameters import Parameters
 from sequencer.types.records import RecordKind
 from sequencer.types.signing import SignatureKind
+from tests.unit.core_world import at
+from tests.unit.replica.world import Cluster
 from tests.unit.specs.markdown import get_section, read_document, read_tables, split_sections, strip_code
 
 OBJECTS = {
@@ -47,6 +49,7 @@ OBJECTS = {
         messages.Hello,
         messages.Have,
         messages.GetBlocks,
+        messages.GetCertificates,
         messages.BlockHeaders,
         messages.GetBatches,
         messages.Batches,
@@ -103,6 +106,13 @@ def test_planted_wrong_parameter_is_found(true: str, planted: str) -> None:
     text = read_document("specs/ordering.md")
     assert true in text
     assert read_parameters(text.replace(true, planted, 1)) != DEFAULTS
+
+
+def test_bounds_in_ordering_name_the_tables_of_a_replica() -> None:
+    """Each table that others can fill stands in the specification, and no other."""
+    (table,) = read_tables(get_section(read_document("specs/ordering.md"), "Bounds"))
+    named = [strip_code(row[0]) for row in table]
+    assert named == list(Cluster().replicas[0].get_bounds(at(0)))
 
 
 def test_tags_in_objects_equal_the_code() -> None:

@@ -1,0 +1,25 @@
+"""Name every table of a replica with its size now and its bound. # I11"""
+
+from __future__ import annotations
+
+from sequencer.replica.parts import Parts
+from sequencer.types.primitives import Bounds
+
+
+def collect_bounds(parts: Parts, now_ms: int) -> Bounds:
+    """Return (size, bound) of every table; of tables per validator, lane or peer that of the largest one.
+
+    No size is ever above its bound. Some bounds move with the view; both numbers are of now.
+    """
+    peers = parts.config.genesis.committee.size
+    return {
+        **parts.consensus.get_bounds(),
+        **parts.lanes.get_bounds(now_ms),
+        **parts.mempool.get_bounds(),
+        **parts.commitments.get_bounds(),
+        **parts.checks.get_bounds(),
+        **parts.evidence.get_bounds(),
+        "peers": (len(parts.peers), peers),
+        "sync_requests_open": (parts.server.syncs_open, peers),
+        "stored_fetches_open": (parts.server.fetches_open, peers),
+    }
