@@ -12,7 +12,7 @@ from sequencer.errors import InvariantViolation
 from sequencer.types.committee import Committee
 from sequencer.types.primitives import ValidatorIndex, View
 from sequencer.types.records import RecordKind
-from tests.properties.traitor import Life, Trial
+from tests.properties.traitor import TRAITOR, Life, Trial
 
 SEEDS = 30
 
@@ -21,6 +21,17 @@ SEEDS = 30
 def test_agreement_holds_against_a_traitor_and_crashes(seed: int) -> None:
     """No contradicting certificates, no fork, nobody correct blamed, and progress. # I1 I2 I3 I4 I7 I9 I12"""
     assert find_break(seed) == []
+
+
+def test_traitor_is_proven_faulty_in_many_ways() -> None:
+    """Control of the finding: the same trials prove what the traitor did, and who. # X1 X2 X3 X4"""
+    proven: set[tuple[str, int]] = set()
+    for seed in range(12):
+        trial = Trial(seed)
+        trial.run()
+        proven |= {(kind.rule, signer) for (kind, signer, _), is_true in trial.proven.items() if is_true}
+    assert {signer for _, signer in proven} == {TRAITOR}
+    assert {rule for rule, _ in proven} >= {"X1", "X2", "X3", "X4"}
 
 
 def finalize_whenever(record: ViewRecord, current_view: View, finalized_view: View, highest_logged_view: View) -> bool:

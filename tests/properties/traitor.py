@@ -12,13 +12,16 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from sequencer.errors import PeerError
+from sequencer.crypto.signatures import verify_ed25519
+from sequencer.errors import PeerError, VerificationError
 from sequencer.types.block import BlockHeader
 from sequencer.types.effects import Broadcast, Effect, PersistVote, RaiseAlarm, Send
+from sequencer.types.evidence import EvidenceKind, Statement
 from sequencer.types.messages import BlockHeaders, GetBlocks, Message
 from sequencer.types.primitives import Digest, View
 from sequencer.types.records import VoteRecord
 from sequencer.types.vote import Certificate, Proposal, Vote, VoteKind
+from tests.execution_world import GENESIS
 from tests.unit.consensus.world import (
     COMMITTEE,
     ROOT,
@@ -66,6 +69,8 @@ class Trial:
         self.headers: dict[Digest, BlockHeader] = {ROOT.digest: ROOT}
         self.seen: dict[tuple[VoteKind, View, Digest], dict[int, Vote]] = {}
         self.alarms: list[str] = []
+        self.proven: dict[tuple[EvidenceKind, int, int], bool] = {}
+        """Whether what a correct validator noticed (rule, signer, number) verifies."""
         self.ms = 0
         for life in self.lives:
             self.perform(life, life.node.take())
@@ -177,6 +182,20 @@ class Trial:
                     self.alarms.append(reason)
         for entry in life.node.core.take_finalized():
             life.final[entry.header.height] = entry.header.digest
+        self.note_evidence(life)
+
+    def note_evidence(self, life: Life) -> None:
+        """Verify, as a stranger does, what a correct validator noticed. # X1-X4 X7"""
+        for suspicion in life.node.core.take_suspicions():
+            if isinstance(suspicion, Statement):
+                continue
+            key = (suspicion.kind, suspicion.signer, suspicion.number)
+            if not self.proven.get(key):
+                try:
+                    suspicion.verify(GENESIS, verify_ed25519)
+                    self.proven[key] = True
+                except VerificationError:
+                    self.proven[key] = False
 
     def send(self, source: int, target: int, message: Message) -> None:
         """Put a message on the wire."""
@@ -247,6 +266,8 @@ class Trial:
         found += [f"F and Z of view {v}" for kind, v, _ in certain if kind is F and (Z, v, ZERO) in certain]
         found += [f"F without N in view {v}" for kind, v, d in certain if kind is F and (N, v, d) not in certain]
         found += self.alarms
+        blamed = sorted({signer for (_, signer, _), is_true in self.proven.items() if is_true and signer != TRAITOR})
+        found += [f"correct validator {signer} is proven faulty" for signer in blamed]
         for height in {height for life in self.lives for height in life.final}:
             if len({life.final[height] for life in self.lives if height in life.final}) > 1:
                 found.append(f"two final blocks at height {height}")
