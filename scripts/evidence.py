@@ -26,6 +26,7 @@ SECONDS_MAX = {
     "kill_validators": 480,
     "count_syncs": 180,
     "lane_off": 120,
+    "double_vote": 120,
     "full_nodes": 180,
     "state_sync": 900,
     "hostile_requests": 90,
