@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from sequencer.types.primitives import Cut, Tip, ValidatorIndex
+from sequencer.types.primitives import Cut, Supported, Tip, ValidatorIndex
 
 
 class Availability(Protocol):
@@ -16,6 +16,9 @@ class Availability(Protocol):
 
     def get_supported_cut(self, parent: Cut, limits: Sequence[int]) -> Cut:
         """Return the highest supported cut that adds at most `limits[i]` batches of lane i to `parent`. # L5"""
+
+    def get_supported_tips(self) -> dict[ValidatorIndex, Supported]:
+        """Return the lanes that have supported tips above the finalized ones. # L5 V8"""
 
     def get_proposable_cut(self, parent: Cut, limits: Sequence[int], is_calm: bool, now_ms: int) -> Cut:
         """Return the highest cut above `parent`, within `limits`, that this validator proposes as leader.

@@ -178,6 +178,7 @@ class Consensus:
         if peer != state.committee.get_leader(header.view):
             raise PeerError(f"validator {peer} proposed in view {header.view} of another leader")
         rules.verify_proposal(proposal, state.chain_id, state.committee, state.verifier)
+        state.activity.note((peer,))
         for certificate in proposal.justification:
             self._view_change.accept(certificate, now)
         if len(proposal.justification) >= state.parameters.justification_certificates_max:
@@ -250,6 +251,7 @@ class Consensus:
         """A time came: give the view up, say it again, forward, fetch. # T2 T3 T4 F1"""
         state = self._state
         if state.own_votes.can_sign and now.mono_ms >= state.clock.get_closing_time(state.is_proposed):
+            state.counters.leaders_skipped += state.clock.is_leader_silent and state.clock.retry_ms is None
             self._voting.give_up(state.record, now)
         if state.clock.forward_ms is not None and now.mono_ms >= state.clock.forward_ms:
             self._forward_entry()

@@ -16,5 +16,9 @@ class ConsensusCounters:
     proposals_beyond_window: int = 0
     proposals_surplus: int = 0
     """Proposals after the first one of their view."""
+    proposals_without_lane: int = 0
+    """Proposals held back because they leave out what has long been supported. # V8"""
+    leaders_skipped: int = 0
+    """Views given up at once, because their leader was silent. # T5"""
     certificates_asked: int = 0
     """Requests to peers that are ahead, or that proposed without all grounds. # P3 C2"""

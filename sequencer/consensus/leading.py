@@ -14,9 +14,6 @@ from sequencer.types.effects import Broadcast
 from sequencer.types.primitives import Instant
 from sequencer.types.vote import Proposal
 
-CALM_VIEWS_MAX = 3
-"""Views above the finalized one up to which leaders propose tips that are not supported; 2 is normal. # P2"""
-
 
 class Leading:
     """What this validator does with the views that it leads, and the proposals of all views."""
@@ -48,7 +45,7 @@ class Leading:
         parent = self._choose_parent()
         header = None if parent is None else state.tree.get(parent.digest)
         cut = (header or state.tree.head).cut
-        if state.availability.get_supported_cut(cut, self._get_limits()) != cut:
+        if state.availability.get_supported_cut(cut, state.lane_limits) != cut:
             state.clock.work_since_ms = now.mono_ms
 
     def try_propose(self, now: Instant) -> None:
@@ -69,8 +66,7 @@ class Leading:
         """Propose now, or note when. # P2 P4"""
         state, cut = self._state, parent_header.cut
         if not state.is_cut_frozen:
-            is_calm = state.view - state.finalized_view <= CALM_VIEWS_MAX
-            cut = state.availability.get_proposable_cut(cut, self._get_limits(), is_calm, now.mono_ms)
+            cut = state.availability.get_proposable_cut(cut, state.lane_limits, state.is_calm, now.mono_ms)
         received_ms = state.get_record(parent.view).proposal_received_ms
         is_advanced = cut != parent_header.cut
         due_ms = compute_proposal_time(is_advanced, received_ms, state.clock.entered_ms, state.parameters)
@@ -100,9 +96,6 @@ class Leading:
         proposal = Proposal(header, justification, signature)
         state.effects.append(Broadcast(proposal))
         self.keep_proposal(proposal, now)
-
-    def _get_limits(self) -> tuple[int, ...]:
-        return (self._state.parameters.lane_advance_max,) * self._state.committee.size
 
     def _choose_parent(self) -> Parent | None:
         state = self._state

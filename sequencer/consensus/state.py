@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from sequencer.consensus.activity import Activity
 from sequencer.consensus.availability import Availability
 from sequencer.consensus.block_tree import BlockTree
 from sequencer.consensus.counters import ConsensusCounters
 from sequencer.consensus.finality import Anchor, Finality
 from sequencer.consensus.forwarding import Forwarding
 from sequencer.consensus.header_fetch import HeaderFetch
+from sequencer.consensus.inclusion import InclusionFloor
 from sequencer.consensus.own_votes import OwnVotes
 from sequencer.consensus.timeouts import Patience
 from sequencer.consensus.view_clock import ViewClock, make_view_clock
@@ -25,10 +27,13 @@ from sequencer.types.effects import Effect, RaiseAlarm
 from sequencer.types.evidence import Evidence, Statement
 from sequencer.types.parameters import Parameters
 from sequencer.types.primitives import Digest, ValidatorIndex, View
-from sequencer.types.vote import Certificate
+from sequencer.types.signing import SignatureKind, compute_signing_bytes
+from sequencer.types.vote import Certificate, Vote
 
 FUTURE_VIEWS_MAX = 16
 """Votes and proposals are kept for views up to this far ahead; a certificate may lead further."""
+CALM_VIEWS_MAX = 3
+"""Views above the finalized one up to which leaders propose tips that are not supported; 2 is normal. # P2 V8"""
 
 
 class AgreementState:
@@ -69,6 +74,8 @@ class AgreementState:
         self.suspicions: list[Evidence | Statement] = []
         """What was noticed and nobody has verified: see `suspicion`. # X1-X4 X7"""
         self.counters = ConsensusCounters()
+        self.activity = Activity(committee, own_index)
+        self.inclusion = InclusionFloor(parameters.inclusion_views)
         self.views_nullified = 0
         """Nullifications seen; for the statistics."""
 
@@ -86,6 +93,16 @@ class AgreementState:
     def finalization(self) -> Certificate | None:
         """F certificate of the newest finalized view; None at genesis."""
         return self.finality.certificate
+
+    @property
+    def is_calm(self) -> bool:
+        """Tell whether views succeed: only then more is asked and risked than progress needs. # P2 V8"""
+        return self.view - self.finalized_view <= CALM_VIEWS_MAX
+
+    @property
+    def lane_limits(self) -> tuple[int, ...]:
+        """How many batches a block may add to each lane. # V5"""
+        return (self.parameters.lane_advance_max,) * self.committee.size
 
     @property
     def record(self) -> ViewRecord:
@@ -108,6 +125,11 @@ class AgreementState:
         if record is None:
             record = self.records[view] = ViewRecord(view)
         return record
+
+    def verify_vote(self, signer: ValidatorIndex, vote: Vote) -> bool:
+        """Verify a vote of the channel's peer. # T5"""
+        message = compute_signing_bytes(self.chain_id, vote.epoch, SignatureKind(vote.kind), vote.view, vote.digest)
+        return self.verifier(self.committee.validators[signer].public_key, message, vote.signature)
 
     def find_unproven_view(self) -> View:
         """Return the lowest view above the finalized one of which neither N nor Z is held. # V3"""

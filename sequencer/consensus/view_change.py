@@ -31,6 +31,7 @@ class ViewChange:
     def count(self, peer: ValidatorIndex, vote: Vote, now: Instant) -> bool:
         """Keep a peer's vote, unverified, and certify if it completes a strong set; tell if it changes more. # C1"""
         record = self._state.get_record(vote.view)
+        self._state.activity.note_unverified(peer, vote)
         notice_vote(self._state, record, peer, vote)
         if record.get_certificate(vote.kind) is not None or not record.add_vote(peer, vote, is_verified=False):
             self._state.counters.votes_surplus += 1
@@ -99,6 +100,7 @@ class ViewChange:
         if record.holds(certificate):
             return
         record.certificates[certificate.kind] = certificate
+        self._state.activity.note(certificate.signers)
         if certificate.kind is VoteKind.NOTARIZE:
             self._on_notarized(record, certificate, now)
         elif certificate.kind is VoteKind.NULLIFY:
@@ -135,6 +137,12 @@ class ViewChange:
         )
         if entry is not None and state.leader != state.own_index:
             state.clock.forward_ms = now.mono_ms + state.clock.timeout_ms // 2
+        if state.inclusion.is_on:
+            state.inclusion.on_entered(view, state.availability.get_supported_tips())
+        state.activity.on_entered()
+        state.clock.is_leader_silent = state.own_votes.can_sign and state.activity.is_silent(
+            state.leader, lambda vote: state.verify_vote(state.leader, vote)
+        )
 
     def connect_finalized(self, now: Instant) -> None:
         """Hand out the finalized chain once all its headers are held. # C4"""

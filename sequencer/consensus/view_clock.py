@@ -19,6 +19,8 @@ class ViewClock:
     """T(v). # T1"""
     idle_ms: int
     """T_IDLE."""
+    is_leader_silent: bool = False
+    """The leader was not heard for n views: nobody waits for its proposal. # T5"""
     work_since_ms: int | None = None
     """Since when a leader could have ordered something. # T2"""
     propose_ms: int | None = None
@@ -44,6 +46,8 @@ class ViewClock:
         Both run from the moment at which a leader could have ordered something, and at the
         latest from T_IDLE after the entry, when it proposes an empty block.
         """
+        if self.is_leader_silent and not is_proposed:
+            return self.entered_ms  # T5
         latest_start_ms = self.entered_ms + self.idle_ms
         start_ms = latest_start_ms if self.work_since_ms is None else min(self.work_since_ms, latest_start_ms)
         return start_ms + (ADVANCE_FACTOR if is_proposed else PROPOSAL_FACTOR) * self.timeout_ms

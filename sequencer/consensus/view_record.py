@@ -41,6 +41,8 @@ class ViewRecord:
     certificates: dict[VoteKind, Certificate] = field(default_factory=dict)
     missing_since_ms: int | None = None
     """Since when the vote waits for batches. # V6 L8"""
+    omitted_lane: ValidatorIndex | None = None
+    """Lane that the proposal should include. # V8"""
     late_lanes: set[ValidatorIndex] = field(default_factory=set)
     """Lanes that were noted as late in this view. # L8"""
     _ballots: dict[tuple[VoteKind, Digest], dict[ValidatorIndex, _Ballot]] = field(default_factory=dict)

@@ -58,7 +58,22 @@ class Voting:
         verdict = rules.check_against_parent(header, parent, state.parameters, state.availability, now)
         if isinstance(verdict, rules.Refuse) and verdict.rule == "V5" and state.record.proposal is not None:
             notice_false_cut(state, state.record.proposal, parent)
-        return verdict
+        return self._check_inclusion(header, parent) if isinstance(verdict, rules.Accept) else verdict
+
+    def _check_inclusion(self, header: BlockHeader, parent: BlockHeader) -> rules.Verdict:
+        """Wait with a proposal that leaves out what has long been supported, as long as views succeed. # V8"""
+        state, record = self._state, self._state.record
+        if not state.inclusion.is_on or state.is_cut_frozen or not state.is_calm or state.leader == state.own_index:
+            return rules.Accept()
+        supported = state.availability.get_supported_tips()
+        omitted = state.inclusion.find_omitted(
+            header.view, state.leader, header.cut, parent.cut, state.lane_limits, supported
+        )
+        if omitted is None:
+            return rules.Accept()
+        state.counters.proposals_without_lane += record.omitted_lane is None
+        record.omitted_lane = omitted
+        return rules.Wait(f"lane {omitted}")
 
     def _fetch_batches(self, header: BlockHeader, verdict: rules.Wait, now: Instant) -> None:
         """Ask owner and leader for the batches that block the vote. # L6"""

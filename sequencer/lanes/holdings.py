@@ -76,6 +76,10 @@ class Holdings:
         ]
         return self._committee.is_weak(holders)
 
+    def find_holders(self, lane: Lane, position: Position) -> frozenset[ValidatorIndex]:
+        """Return the peers that said HAVE for the held chain up to `position`. # V8"""
+        return frozenset(peer for best, peer in self._iterate_on_chain(lane) if best >= position)
+
     def is_weakly_above(self, position: Position) -> bool:
         """Tell whether weak power of others said HAVE for anything above `position`."""
         holders = (peer for peer, heard in self._heard.items() if any(tip.position > position for tip in heard))

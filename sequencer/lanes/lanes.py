@@ -24,7 +24,17 @@ from sequencer.types.effects import Broadcast, Effect, PersistVote, Send
 from sequencer.types.evidence import Contradiction, FalseBatch, Statement
 from sequencer.types.messages import Batches, GetBatches, Have, HaveEntry
 from sequencer.types.parameters import Parameters
-from sequencer.types.primitives import Bounds, Cut, Digest, Instant, Position, Tip, ValidatorIndex, get_earliest
+from sequencer.types.primitives import (
+    Bounds,
+    Cut,
+    Digest,
+    Instant,
+    Position,
+    Supported,
+    Tip,
+    ValidatorIndex,
+    get_earliest,
+)
 from sequencer.types.records import RecordKind, VoteRecord
 
 AGES_MAX = 1_024
@@ -109,6 +119,10 @@ class Lanes:
     def get_supported_cut(self, parent: Cut, limits: Sequence[int]) -> Cut:
         """Return per lane the highest supported tip within `limits` above the parent's. # L5"""
         return self._tips.get_supported_cut(parent, limits)
+
+    def get_supported_tips(self) -> dict[ValidatorIndex, Supported]:
+        """Return the lanes that have supported tips above the finalized ones. # L5 V8"""
+        return self._tips.get_supported_tips()
 
     def get_proposable_cut(self, parent: Cut, limits: Sequence[int], is_calm: bool, now_ms: int) -> Cut:
         """Return per lane the highest tip that a leader proposes. # P2"""

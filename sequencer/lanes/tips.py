@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sequencer.lanes.held import HeldLanes
 from sequencer.lanes.standing import Standing
 from sequencer.types.parameters import Parameters
-from sequencer.types.primitives import Cut, Position, Tip, ValidatorIndex
+from sequencer.types.primitives import Cut, Position, Supported, Tip, ValidatorIndex
 
 
 class Tips:
@@ -42,6 +42,16 @@ class Tips:
             self._cut_off(index, before, limit, self._get_supported_position(index))
             for index, (before, limit) in enumerate(zip(parent, limits, strict=True))
         )
+
+    def get_supported_tips(self) -> dict[ValidatorIndex, Supported]:
+        """Return the lanes that have supported tips above the finalized ones. # L5 V8"""
+        supported: dict[ValidatorIndex, Supported] = {}
+        for index, lane in enumerate(self._held.lanes):
+            position = self._get_supported_position(index) if lane.chain else lane.floor.position
+            if position > lane.floor.position:
+                holders = self._held.holdings[index].find_holders(lane, position)
+                supported[index] = Supported(position, holders)
+        return supported
 
     def get_proposable_cut(self, parent: Cut, limits: Sequence[int], is_calm: bool, now_ms: int) -> Cut:
         """Return per lane the highest tip that a leader proposes. # P2"""

@@ -13,6 +13,8 @@ BATCH_ITEMS_MAX = 4_096
 """Items of one batch."""
 COMMITTEE_SIZE_MAX = 128
 """Validators of one epoch."""
+INCLUSION_VIEWS_MAX = 1_000
+"""Largest T_INCL; for each view what was supported is remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Parameters:
     """W_SLACK: receivers accept this much more."""
     lane_advance_max: int = 4
     """W_ADV: batches that one block may add per lane."""
+    inclusion_views: int = 4
+    """T_INCL: what is supported for this many views must be included; 0 switches V8 off; 0..1,000."""
     tip_age_ms: int = 0
     """T_AGE: an unsupported tip is proposed at the earliest this long after its leader got it; 0..60,000."""
     clock_drift_ms_max: int = 500
@@ -88,6 +92,7 @@ class Parameters:
         may_be_zero = {
             "pace_ms",
             "tip_age_ms",
+            "inclusion_views",
             "rank_delay_ms",
             "fee_base",
             "fee_per_rollup_height",
@@ -101,5 +106,7 @@ class Parameters:
         if self.pace_ms > 2 * self.view_timeout_base_ms:
             # A view is given up 3 T after there was work; its leader must be allowed to propose before.
             raise DecodeError(f"{path}.pace_ms", "must not be above twice view_timeout_base_ms")
+        if self.inclusion_views > INCLUSION_VIEWS_MAX:
+            raise DecodeError(f"{path}.inclusion_views", f"must be at most {INCLUSION_VIEWS_MAX}")
         if self.view_timeout_max_ms < self.view_timeout_base_ms:
             raise DecodeError(f"{path}.view_timeout_max_ms", "must not be below view_timeout_base_ms")

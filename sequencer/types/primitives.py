@@ -51,6 +51,13 @@ Cut: TypeAlias = tuple[Tip, ...]
 """One tip per validator lane, by validator index."""
 
 
+class Supported(NamedTuple):
+    """The highest supported position of a lane, and the peers that said HAVE for it. # L5 V8"""
+
+    position: Position
+    holders: frozenset[ValidatorIndex]
+
+
 Bounds: TypeAlias = dict[str, tuple[int, int]]
 """Tables by name, each with its size and its bound. # I11"""
 

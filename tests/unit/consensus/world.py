@@ -12,7 +12,7 @@ from sequencer.crypto.hashing import ZERO_DIGEST
 from sequencer.crypto.signatures import verify_ed25519
 from sequencer.types.block import BlockHeader
 from sequencer.types.effects import Broadcast, Effect, PersistVote, Send
-from sequencer.types.primitives import Cut, Digest, Instant, Tip, ValidatorIndex, View
+from sequencer.types.primitives import Cut, Digest, Instant, Supported, Tip, ValidatorIndex, View
 from sequencer.types.records import RecordKind, VoteRecord
 from sequencer.types.signing import SignatureKind, compute_signing_bytes
 from sequencer.types.vote import Certificate, Proposal, Vote, VoteKind
@@ -100,6 +100,7 @@ class Shelf:
 
     def __init__(self) -> None:
         self.is_full = True
+        self.supported: dict[ValidatorIndex, Supported] = {}
         self.is_more_elsewhere = False
         self.offer: Cut | None = None
         self.fetched: list[tuple[ValidatorIndex, tuple[ValidatorIndex, ...]]] = []
@@ -118,6 +119,10 @@ class Shelf:
         """Return what the test offers, and remember how it was asked for."""
         self.asked.append((tuple(limits), is_calm))
         return parent if self.offer is None else self.offer
+
+    def get_supported_tips(self) -> dict[ValidatorIndex, Supported]:
+        """Return what the test says."""
+        return self.supported
 
     def is_more_held_elsewhere(self, parent: Cut) -> bool:
         """Tell what the test says."""
