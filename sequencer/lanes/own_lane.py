@@ -58,8 +58,8 @@ class OwnLane:
         self._waiting_bytes = 0
         self._waiting_since_ms: int | None = None
         self._receivers: dict[ValidatorIndex, _Receiver] = {}
-        self._is_push_due = False
-        """Something happened since the last look at what each receiver lacks."""
+        self._touched: dict[ValidatorIndex, None] = {}
+        """Receivers to whom something happened since the last look at what they lack."""
         self._repush_ms: int | None = None
 
     # --- building -----------------------------------------------------------------------
@@ -116,7 +116,7 @@ class OwnLane:
             self._chain_id, self._epoch, SignatureKind.BATCH_HEADER, header.position, header.digest
         )
         self.top = Tip(header.position, header.digest)
-        self._is_push_due = True
+        self._touched = dict.fromkeys(self._receivers)
         self._waiting_since_ms = now_ms if self._waiting else None
         batch = Batch(header, self._signer.sign(signing_bytes), payload)
         return batch, tuple(item_id for item_id, _ in taken)
@@ -144,31 +144,34 @@ class OwnLane:
             self.on_have(peer, delivered, held, now_ms)
             return
         self._receivers[peer] = _Receiver(delivered, max(held, delivered), max(held, delivered), now_ms)
-        self._is_push_due = True
+        self._touched[peer] = None
 
     def on_disconnected(self, peer: ValidatorIndex) -> None:
         """Nothing is pushed to a peer that is not there."""
         self._receivers.pop(peer, None)
-        self._is_push_due = True
+        self._touched.pop(peer, None)
+        self._repush_ms = self._compute_next_repush()
 
     def on_have(self, peer: ValidatorIndex, delivered: Position, held: Position | None, now_ms: int) -> None:
         """A peer reported its progress on this lane. # L2b L3"""
         receiver = self._receivers.get(peer)
         if receiver is None:
             return
-        before = receiver.held
+        before = receiver.held, receiver.delivered
         receiver.delivered = max(receiver.delivered, delivered)
         receiver.held = max(receiver.held, min(max(delivered, held or 0), self.top.position))
-        if receiver.held > before:
+        if receiver.held > before[0]:
             receiver.progress_ms, receiver.tries = now_ms, 0
-        self._is_push_due = True
+        if (receiver.held, receiver.delivered) != before:
+            self._touched[peer] = None
 
     def take_pushes(self, now_ms: int) -> list[tuple[ValidatorIndex, Position]]:
         """Return which positions to send to whom now, in order, within each receiver's window. # L2 L2b L3"""
-        if not self._is_push_due and (self._repush_ms is None or now_ms < self._repush_ms):
+        is_late = self._repush_ms is not None and now_ms >= self._repush_ms
+        if not self._touched and not is_late:
             return []
         pushes: list[tuple[ValidatorIndex, Position]] = []
-        for peer in sorted(self._receivers):
+        for peer in sorted(self._receivers if is_late else self._touched):
             receiver = self._receivers[peer]
             if self._is_stalled(receiver, now_ms):
                 receiver.pushed = receiver.held
@@ -182,14 +185,17 @@ class OwnLane:
                 receiver.progress_ms = now_ms
             pushes.extend((peer, position) for position in range(receiver.pushed + 1, last + 1))
             receiver.pushed = max(receiver.pushed, last)
-        self._is_push_due = False
-        waiting = (receiver for receiver in self._receivers.values() if receiver.pushed > receiver.held)
-        self._repush_ms = min(map(self._compute_repush_ms, waiting), default=None)
+        self._touched.clear()
+        self._repush_ms = self._compute_next_repush()
         return pushes
 
     def get_repush_time(self) -> int | None:
         """Return when a receiver without progress is pushed to again, as of the last `take_pushes`."""
         return self._repush_ms
+
+    def _compute_next_repush(self) -> int | None:
+        waiting = [receiver for receiver in self._receivers.values() if receiver.pushed > receiver.held]
+        return min(map(self._compute_repush_ms, waiting), default=None)
 
     def _is_stalled(self, receiver: _Receiver, now_ms: int) -> bool:
         return receiver.pushed > receiver.held and now_ms >= self._compute_repush_ms(receiver)
