@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import httpx
 import trio
 
 from p2p.memory import MemoryHub
@@ -141,6 +142,14 @@ class Cluster:
                 blocks = (await client.call("seq_getBlocks", {"from": len(found) + 1, "until": until + 1}))["blocks"]
                 found.extend(block["commitment"]["digest"] for block in blocks)
         return found
+
+    async def get_metrics(self, name: str, text: str) -> list[float]:
+        """Return the samples of a node whose line holds `text`."""
+        addresses = self.nodes[name].addresses
+        assert addresses is not None
+        async with httpx.AsyncClient() as client:
+            lines = (await client.get(f"{addresses.rpc}/metrics")).text.splitlines()
+        return [float(line.rpartition(" ")[2]) for line in lines if text in line and not line.startswith("#")]
 
     def read_votes(self, name: str) -> set[VoteRecord]:
         return set(read_records(self.get_home(name) / "votes")[1])

@@ -61,6 +61,8 @@ async def test_empty_full_node_joins_by_snapshot(nursery: trio.Nursery, tmp_path
     status = await get_status(cluster, FULL)
     assert (status["role"], status["alarm"], status["liars"]) == ("full", None, {})
     assert status["oldest_height"] > RETAIN
+    asked = [await cluster.get_metrics(name, "sequencer_follower_lowest_height_asked") for name in NAMES]
+    assert min(lowest for samples in asked for lowest in samples) == status["oldest_height"]
     nursery.cancel_scope.cancel()
 
 
