@@ -22,7 +22,7 @@ def compute_bounds(state: AgreementState) -> Bounds:
     return {
         "future_votes_per_signer": (_count_future_votes(state), FUTURE_VOTES_PER_SIGNER_MAX),
         "future_proposals_per_leader": _count_future_proposals(state),
-        "peer_views": (state.forwarding.peers_known, state.committee.size),
+        "peer_views": (state.forwarding.peers_known, state.committee.size - (state.own_index is not None)),
         "view_records": (len(state.records), open_views + FUTURE_VIEWS_MAX),
         "certificates": (sum(len(record.certificates) for record in state.records.values()), 3 * open_views),
         "answers_remembered": (state.forwarding.answers_remembered, ANSWERS_REMEMBERED_MAX),

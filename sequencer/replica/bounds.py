@@ -11,7 +11,7 @@ def collect_bounds(parts: Parts, now_ms: int) -> Bounds:
 
     No size is ever above its bound. Some bounds move with the view; both numbers are of now.
     """
-    peers = parts.config.genesis.committee.size
+    peers = parts.config.genesis.committee.size - (parts.config.index is not None)
     return {
         **parts.consensus.get_bounds(),
         **parts.lanes.get_bounds(now_ms),
@@ -22,4 +22,5 @@ def collect_bounds(parts: Parts, now_ms: int) -> Bounds:
         "peers": (len(parts.peers), peers),
         "sync_requests_open": (parts.server.syncs_open, peers),
         "stored_fetches_open": (parts.server.fetches_open, peers),
+        "snapshot_requests_open": (parts.snapshot_server.requests_open, 2 * peers),
     }

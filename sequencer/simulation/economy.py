@@ -25,8 +25,8 @@ ROLLUPS = ((1, "alpha", "transfer"), (2, "beta", "amm"), (3, "gamma", "key_value
 class Economy:
     """The clients' keys, and what the genesis gives them."""
 
-    def __init__(self, scheme: TokenScheme) -> None:
-        signers = [scheme.make_signer(f"account{index}") for index in range(ACCOUNTS)]
+    def __init__(self, scheme: TokenScheme, accounts: int = ACCOUNTS) -> None:
+        signers = [scheme.make_signer(f"account{index}") for index in range(accounts)]
         self._signers: dict[Address, TokenSigner] = {signer.public_key: signer for signer in signers}
         self.accounts: tuple[Address, ...] = tuple(self._signers)
         self.deposits = tuple(sorted((account, DEPOSIT) for account in self.accounts[:-1]))

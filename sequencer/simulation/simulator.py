@@ -19,6 +19,7 @@ from sequencer.simulation.cast import draw_cast
 from sequencer.simulation.checkers.agreement import CertificateChecker, OrderChecker, PrefixChecker
 from sequencer.simulation.checkers.amplification import AmplificationChecker
 from sequencer.simulation.checkers.availability import AvailabilityChecker, HaveChecker
+from sequencer.simulation.checkers.bounds import BoundsChecker
 from sequencer.simulation.checkers.evidence import EvidenceChecker
 from sequencer.simulation.checkers.execution import AtomicityChecker, ExecutionChecker
 from sequencer.simulation.checkers.ledger import Ledger, Violation
@@ -26,7 +27,7 @@ from sequencer.simulation.checkers.monitors import make_monitors
 from sequencer.simulation.checkers.progress import HonestyChecker, InclusionChecker, ProgressChecker
 from sequencer.simulation.checkers.votes import SignatureChecker, VotingRulesChecker
 from sequencer.simulation.clients import STOP_US, Clients
-from sequencer.simulation.economy import Economy
+from sequencer.simulation.economy import ACCOUNTS, Economy
 from sequencer.simulation.faults.fault import HEAL_US, Fault
 from sequencer.simulation.faults.injector import FaultInjector
 from sequencer.simulation.faults.plan import plan_faults
@@ -44,6 +45,8 @@ from sequencer.types.item import CheckedItem, check_item
 
 PROGRESS_US = 10 * SECOND
 """Time after the healing within which progress is demanded."""
+LOOK_INTERVAL_US = SECOND
+"""Time between two looks at the tables of all nodes."""
 EVENT_COUNT_MAX = 400_000
 """A run with more events than this is stuck in a loop."""
 WALL_OFFSET_MS_MAX = 100
@@ -87,6 +90,9 @@ class SeedResult:
 class Simulation:
     """One seed's network; `run` lets it live."""
 
+    account_count = ACCOUNTS
+    """Accounts of the clients, one of them without a deposit."""
+
     def __init__(self, seed: int, options: SimulationOptions) -> None:
         options.verify()
         self.seed = seed
@@ -96,7 +102,7 @@ class Simulation:
         self._checked: dict[bytes, CheckedItem] = {}
         scheme = TokenScheme()
         self._verifier = scheme.make_verifier()
-        economy = Economy(scheme)
+        economy = Economy(scheme, self.account_count)
         self.genesis = make_genesis(seed, options, scheme, economy)
         self.trace = Trace()
         self.cast = draw_cast(random.Random(f"{seed}/cast"), options.get_powers(), options.byzantine)
@@ -138,6 +144,7 @@ class Simulation:
         self.execution = ExecutionChecker(ledger, reference, self._check_item)
         self.atomicity = AtomicityChecker(ledger, economy, self.clients, self.execution.counts)
         self.evidence = EvidenceChecker(ledger, self._verifier)
+        self.bounds = BoundsChecker(ledger)
         for observer in (
             self.recorder,
             ledger,
@@ -203,6 +210,7 @@ class Simulation:
         self.start()
         self.injector.schedule(self.plan)
         self.clients.start(self.nodes)
+        self._look_at_tables()
         self._run_until(HEAL_US)
         self.progress.note_heal()
         self._run_until(HEAL_US + PROGRESS_US)
@@ -212,6 +220,11 @@ class Simulation:
         if not self.ledger.is_broken:
             self._check_end()
         return self._make_result()
+
+    def _look_at_tables(self) -> None:
+        """Compare every table of the correct nodes with its bound, now and then. # I11"""
+        self.bounds.check(self.correct)
+        self.scheduler.call_after(LOOK_INTERVAL_US, self._look_at_tables)
 
     def start(self) -> None:
         """Boot every node and open all connections; nothing else happens until time passes."""
