@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 START_US = 500 * MILLISECOND
 STOP_US = 42 * SECOND
 """Nothing new is submitted after this, so that everything can become final."""
-INTERVAL_US = 1_700 * MILLISECOND
-"""Mean time between submissions."""
-GROUP_MAX = 11
+INTERVAL_US = 1_900 * MILLISECOND
+"""Mean time between submissions, but for `INTERVAL_US_MAX`."""
+INTERVAL_US_MAX = 4 * SECOND
+"""Longest time between submissions."""
+GROUP_MAX = 12
 """Items that a client hands in at once, at most."""
 RETRY_US = 3 * SECOND
 RETRIED_MAX = 64
@@ -92,7 +94,8 @@ class Clients:
         self._submit(items)
         if self._rng.random() < TWICE_SHARE:
             self._submit(items)
-        self._scheduler.call_after(int(self._rng.expovariate(1.0) * INTERVAL_US) + 1, self._submit_next)
+        wait_us = min(int(self._rng.expovariate(1.0) * INTERVAL_US) + 1, INTERVAL_US_MAX)
+        self._scheduler.call_after(wait_us, self._submit_next)
 
     def _make_item(self) -> bytes:
         item = self.workload.make_item(max(self._ledger.log, default=0))

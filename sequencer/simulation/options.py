@@ -15,11 +15,11 @@ SIMULATED_SECONDS = 60
 
 SIMULATION_PARAMETERS = Parameters(
     view_timeout_base_ms=400,
-    view_timeout_max_ms=800,
+    view_timeout_max_ms=600,
     pace_ms=600,
     idle_ms=1_200,
     batch_delay_ms_max=100,
-    have_interval_ms=100,
+    have_interval_ms=150,
     snapshot_interval_heights=16,
     commitment_interval_ms=2_000,
 )
@@ -34,7 +34,7 @@ def draw_parameters(rng: random.Random) -> Parameters:
         SIMULATION_PARAMETERS,
         view_timeout_base_ms=timeout_ms,
         pace_ms=min(rng.choice((300, 700, 1_000)), 2 * timeout_ms),  # above 3 T every leader is given up in vain
-        idle_ms=rng.choice((1_000, 1_500, 2_500)),
+        idle_ms=rng.choice((1_000, 1_300, 1_600)),
         lane_advance_max=rng.choice((4, 8)),
         retain_heights=retain_heights,
         snapshot_interval_heights=min(retain_heights, 16),
