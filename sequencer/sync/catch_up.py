@@ -49,6 +49,8 @@ class CatchUp:
         self.following = following
         self._is_waiting = False
         self._heights: dict[ValidatorIndex, Height] = {}
+        self._highest: Height = 0
+        """No peer ever said more."""
         self._asked: _Asked | None = None
         self._last_peer: ValidatorIndex = -1
         self._retry_ms = 0
@@ -60,6 +62,7 @@ class CatchUp:
     def on_peer_height(self, peer: ValidatorIndex, height: Height) -> None:
         """A peer said how far it has finalized."""
         self._heights[peer] = max(height, self._heights.get(peer, 0))
+        self._highest = max(height, self._highest)
 
     def on_connected(self, peer: ValidatorIndex) -> None:
         """A peer can be asked."""
@@ -144,9 +147,14 @@ class CatchUp:
             is_anybody_left = any(height > delivered and peer not in self._pruned for peer, height in able.items())
             if not is_anybody_left or self._committee.is_weak(sorted(self._pruned)):
                 return Need.STUCK
-        far = [peer for peer, height in sorted(self._heights.items()) if height >= delivered + retain_heights]
-        is_far = self._committee.is_weak(far)  # so a correct one is
-        return Need.FAR if is_far or (self.following is not None and not has_asked) else Need.NONE
+        is_first_contact = self.following is not None and not has_asked
+        return Need.FAR if is_first_contact or self._is_far(delivered + retain_heights) else Need.NONE
+
+    def _is_far(self, limit: Height) -> bool:
+        """Tell whether a weak set, hence a correct validator, has come to `limit`."""
+        if self._highest < limit:
+            return False
+        return self._committee.is_weak(sorted(peer for peer, height in self._heights.items() if height >= limit))
 
     def on_jumped(self) -> None:
         """The node stands on a snapshot: what was asked before leads nowhere."""

@@ -7,7 +7,7 @@ names a liar: a chunk that differs names its sender, a whole that differs names 
 
 Bounds: one request per peer and 8 in all are open; one round fetches at most one claimed snapshot (1 GiB), and a
 liar is asked again only after a rest that doubles; a round has a deadline; rounds that give
-nothing are 1 s apart, doubling to 60 s.
+nothing are 1 s apart, doubling to 4 s.
 """
 
 from __future__ import annotations
@@ -30,10 +30,12 @@ OFFERS_MS_MAX = 2_000
 """Longest wait for the offers of the peers that were asked."""
 ROUND_PAUSE_MS_MIN = 1_000
 """Pause after a round that gave nothing; doubles with each."""
-ROUND_PAUSE_MS_MAX = 60_000
+ROUND_PAUSE_MS_MAX = 4_000
 LIAR_REST_MS_MIN = 60_000
 """A peer that served a wrong snapshot is left out this long; doubles with each lie."""
 LIAR_REST_MS_MAX = 3_600_000
+SLOW_REST_MS = 60_000
+"""Who let a round pass its deadline is asked last for this long."""
 
 
 class Need(enum.Enum):
@@ -115,6 +117,7 @@ class StateSync:
         self._others_count = committee.size - (own_index is not None)
         self._peers: dict[ValidatorIndex, _Peer] = {}
         self._liars: dict[ValidatorIndex, _Liar] = {}
+        self._slow_until_ms: dict[ValidatorIndex, int] = {}
         self._phase = Phase.IDLE
         self._deadline_ms = 0
         self._next_round_ms = 0
@@ -302,11 +305,13 @@ class StateSync:
                 claims.setdefault(key, claim)
         if not groups:
             return None, []
-        best = max(groups, key=lambda key: (self._committee.get_power(groups[key]), claims[key].height, key))
+        quick = {key: [peer for peer in groups[key] if not self._is_slow(peer, now)] for key in groups}
+        best = max(groups, key=lambda key: (self._committee.get_power(quick[key]), claims[key].height, key))
         return claims[best], groups[best]
 
     def _fetch(self, current: SnapshotRound, now: Instant) -> list[Send]:
         if now.mono_ms >= self._deadline_ms:
+            self._slow_until_ms.update(dict.fromkeys(current.vouchers, now.mono_ms + SLOW_REST_MS))
             self._fail(f"gave up the snapshot of height {current.claim.height}: too slow", now)
             return []
         sends = current.poll(now.mono_ms)
@@ -335,6 +340,9 @@ class StateSync:
     def _is_resting(self, peer: ValidatorIndex, now: Instant) -> bool:
         liar = self._liars.get(peer)
         return liar is not None and now.mono_ms < liar.until_ms
+
+    def _is_slow(self, peer: ValidatorIndex, now: Instant) -> bool:
+        return now.mono_ms < self._slow_until_ms.get(peer, 0)
 
     def _note_liar(self, peer: ValidatorIndex, reason: str, now: Instant) -> None:
         lies = 1 + (self._liars[peer].lies if peer in self._liars else 0)

@@ -9,6 +9,8 @@ import pytest
 
 from sequencer.errors import PeerError
 from sequencer.sync.catch_up import ANSWER_MS_MAX, BEHIND_HEIGHTS_MIN, BLOCKED_MS_MIN, CatchUp
+from sequencer.sync.following import Following
+from sequencer.sync.state_sync import Need
 from sequencer.types.block import FinalizedBlock
 from sequencer.types.effects import Send
 from sequencer.types.messages import SYNC_BLOCKS_MAX, Sync, SyncBlocks
@@ -250,3 +252,69 @@ def test_timers_always_move_forward(heights: tuple[int, ...], blocked: int | Non
             break
         assert timer > now_ms
         now_ms = timer
+
+
+# --- when only a snapshot leads further ------------------------------------------------
+
+
+def get_need(catch_up: CatchUp, delivered: int = 0) -> Need:
+    """Return what a validator needs where 100 heights are kept."""
+    return catch_up.get_need(delivered, 100, has_asked=True)
+
+
+def say_pruned(catch_up: CatchUp, *peers: int, oldest: int = 50) -> None:
+    """Ask until each of the peers said that it keeps no block below `oldest`."""
+    for number, peer in enumerate(peers):
+        assert ask(catch_up, now_ms=number * ANSWER_MS_MAX) == peer
+        catch_up.verify_answer(peer, SyncBlocks((), None, oldest, 60), GROUP.root)
+
+
+@pytest.mark.parametrize(("heights", "need"), [((100, 100, 7), Need.FAR), ((100, 99, 99), Need.NONE)])
+def test_R2_only_a_weak_set_makes_a_node_far_behind(heights: tuple[int, ...], need: Need) -> None:
+    """A single validator may claim any height; of a weak set one is correct."""
+    assert get_need(make_catch_up(*heights)) is need
+
+
+def test_R2_weak_set_that_keeps_no_next_block_makes_a_node_stuck() -> None:
+    """One may lie about it while others are left; of two one is correct."""
+    catch_up = make_catch_up(60, 60, 60)
+    say_pruned(catch_up, 1)
+    assert get_need(catch_up) is Need.NONE
+    say_pruned(catch_up, 2)
+    assert get_need(catch_up) is Need.STUCK
+
+
+def test_R2_node_whose_only_peer_keeps_no_next_block_is_stuck() -> None:
+    """There is nobody else to ask."""
+    catch_up = make_catch_up(60)
+    say_pruned(catch_up, 1)
+    assert get_need(catch_up) is Need.STUCK
+
+
+def test_R2_block_that_came_ends_being_stuck() -> None:
+    """Whatever was said of another height says nothing any more."""
+    catch_up = make_catch_up(60)
+    say_pruned(catch_up, 1)
+    assert get_need(catch_up, delivered=1) is Need.NONE
+
+
+def test_R2_empty_answer_that_keeps_the_next_block_is_no_pruning() -> None:
+    """Control: a peer that has no more blocks than this node leaves it where it is."""
+    catch_up = make_catch_up(60, 60)
+    say_pruned(catch_up, 1, 2, oldest=1)
+    assert get_need(catch_up) is Need.NONE
+
+
+def test_R2_full_node_asks_for_snapshots_before_any_block() -> None:
+    """It hears of no height, so it asks once; afterwards only when it is stuck."""
+    catch_up = CatchUp(GROUP.chain_id, GROUP.committee, VERIFY, Following())
+    assert catch_up.get_need(0, 100, has_asked=False) is Need.FAR
+    assert catch_up.get_need(0, 100, has_asked=True) is Need.NONE
+
+
+def test_R2_answer_from_before_a_jump_is_ignored() -> None:
+    """It belongs to a height that the node has left behind."""
+    catch_up = make_catch_up(100)
+    assert ask(catch_up) == 1
+    catch_up.on_jumped()
+    assert catch_up.verify_answer(1, SyncBlocks(tuple(BLOCKS[1:]), None), GROUP.root) == ()
