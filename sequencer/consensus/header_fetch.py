@@ -14,6 +14,10 @@ WANTED_MAX = 64
 """Headers asked for at once; the oldest request is given up for a newer one."""
 PEERS_PER_TRY = 2
 """Peers asked in parallel."""
+QUICK_TRIES = 8
+"""Tries at the shortest interval; then it doubles, for perhaps nobody keeps the header any more. # L7"""
+BACKOFF_MAX = 3
+"""The interval is at most 2^3 times the shortest."""
 
 
 @dataclass(slots=True)
@@ -65,7 +69,7 @@ class HeaderFetch:
             peers = {wanted.sources[(first + step) % len(wanted.sources)] for step in range(PEERS_PER_TRY)}
             sends.extend(Send(peer, GetBlocks(digest, BLOCK_REPLY_HEADERS_MAX)) for peer in sorted(peers))
             wanted.tries += 1
-            wanted.due_ms = now_ms + self._retry_ms
+            wanted.due_ms = now_ms + (self._retry_ms << min(max(0, wanted.tries - QUICK_TRIES), BACKOFF_MAX))
         return sends
 
     def get_timer(self) -> int | None:

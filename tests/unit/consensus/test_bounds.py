@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 
 from sequencer.consensus.core import Consensus
 from sequencer.consensus.finality import Anchor
 from sequencer.consensus.forwarding import ANSWERS_REMEMBERED_MAX, Forwarding
-from sequencer.consensus.header_fetch import WANTED_MAX, HeaderFetch
+from sequencer.consensus.header_fetch import BACKOFF_MAX, QUICK_TRIES, WANTED_MAX, HeaderFetch
 from sequencer.consensus.own_votes import OwnVotes
 from sequencer.consensus.state import FUTURE_VIEWS_MAX
 from sequencer.consensus.view_record import DIGESTS_PER_SIGNER_MAX, ViewRecord
@@ -438,3 +439,16 @@ def test_I11_flood_of_future_proposals_fills_the_views_that_its_sender_leads() -
     assert (seen, bound) == (inside, inside)
     assert node.core.counters.proposals_surplus == inside
     assert node.core.counters.proposals_beyond_window == 2 * (len(views) - inside)
+
+
+def test_I14_header_that_nobody_keeps_is_asked_for_less_and_less() -> None:
+    """Quickly at first, for it may be on its way; then 2 s apart, for ever."""
+    fetch = HeaderFetch(250)
+    fetch.want(name_digest("gone"), (1, 2, 3), 0)
+    times = []
+    for now_ms in range(0, 30_000, 50):
+        if fetch.poll(now_ms):
+            times.append(now_ms)
+    gaps = [later - sooner for sooner, later in pairwise(times)]
+    assert gaps[: QUICK_TRIES - 1] == [250] * (QUICK_TRIES - 1)
+    assert set(gaps[QUICK_TRIES + BACKOFF_MAX :]) == {250 << BACKOFF_MAX}
