@@ -10,6 +10,8 @@ from sequencer.types.block import BlockHeader, FinalizedBlock
 from sequencer.types.effects import Effect, Send
 from sequencer.types.messages import Batches, BlockHeaders, Hello, Message, SyncBlocks
 from sequencer.types.signing import SignatureKind
+from sequencer.types.snapshot import compute_manifest
+from sequencer.types.snapshot_messages import SnapshotChunk, SnapshotOffer
 from sequencer.types.vote import Certificate, VoteKind
 
 LEAD_HEIGHTS = 50
@@ -17,7 +19,7 @@ LEAD_HEIGHTS = 50
 
 
 class ForgingServer(Behaviour):
-    """Serves other batches, cut answers, foreign headers and blocks that were never final."""
+    """Serves other batches, cut answers, foreign headers, blocks that never were final, states nobody computed."""
 
     name = "forging_server"
 
@@ -28,6 +30,8 @@ class ForgingServer(Behaviour):
         message = effect.message
         if isinstance(message, Hello):
             return (Send(effect.peer, replace(message, finalized_height=message.finalized_height + LEAD_HEIGHTS)),)
+        if isinstance(message, SnapshotOffer | SnapshotChunk):
+            return (Send(effect.peer, self.mark(self._spoil_snapshot(message))),)
         if isinstance(message, Batches | BlockHeaders | SyncBlocks):
             return (Send(effect.peer, self.mark(self._spoil(message))),)
         return (effect,)
@@ -38,7 +42,27 @@ class ForgingServer(Behaviour):
         if isinstance(message, BlockHeaders):
             headers = tuple(replace(header, time_ms=header.time_ms + 1) for header in message.headers)
             return BlockHeaders(self.rng.choice((headers, (), message.headers[:1] * 8)))
-        return SyncBlocks(self._spoil_blocks(message.blocks), message.commitment)
+        oldest = self.rng.choice((0, message.newest + LEAD_HEIGHTS))
+        return SyncBlocks(self._spoil_blocks(message.blocks), message.commitment, oldest, message.newest)
+
+    def _spoil_snapshot(self, message: SnapshotOffer | SnapshotChunk) -> Message:
+        """Change a byte of a chunk, or what a claim says of the chunks, its height or its proof."""
+        if isinstance(message, SnapshotChunk):
+            return replace(message, data=self.rng.choice((b"", message.data[:-1] + b"?", message.data[1:])))
+        claim = message.claim
+        if claim is None:
+            return message
+        certificate = claim.chain.certificate
+        weak = replace(certificate, signers=certificate.signers[:1], signatures=certificate.signatures[:1])
+        spoilt = self.rng.choice(
+            (
+                claim,  # its chunks will lie
+                replace(claim, chunks=compute_manifest(bytes(claim.size))),
+                replace(claim, chain=replace(claim.chain, certificate=weak)),
+                replace(claim, header=replace(claim.header, height=claim.height + LEAD_HEIGHTS)),
+            )
+        )
+        return replace(message, claim=spoilt)
 
     def _spoil_batch(self, batch: Batch) -> Batch:
         other = self.make_batch(batch.header.position, batch.header.parent, encode_payload(()), 0)
