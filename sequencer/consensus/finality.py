@@ -54,6 +54,8 @@ class Finality:
 
     def advance(self, certificate: Certificate) -> None:
         """Take a verified F certificate; an older one changes nothing."""
+        if certificate.digest == self.digest and self.certificate is None:
+            self.certificate = certificate  # a snapshot came without it # R2
         if certificate.view <= self.view:
             return
         self.view = certificate.view

@@ -30,7 +30,8 @@ def choose_parent(
 ) -> Parent | None:
     """Return the highest notarized view below `view` over which every view is nullified, or None. # P1
 
-    If both N(u) and Z(u) are held, N is taken. The finalized block needs no notarization.
+    If both N(u) and Z(u) are held, N is taken. The finalized block needs no notarization, but its finalization: a node
+    that stands on a snapshot (R2) may not hold it yet.
     """
     skipped: list[Certificate] = []
     for below in range(view - 1, finalized_view, -1):
@@ -42,6 +43,8 @@ def choose_parent(
         if nullification is None:
             return None
         skipped.append(nullification)
+    if finalization is None and finalized_view > 0:
+        return None
     anchor = () if finalization is None else (finalization,)
     return Parent(finalized_view, finalized_digest, (*anchor, *skipped))
 
