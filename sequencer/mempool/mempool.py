@@ -8,7 +8,7 @@ or its window has passed. # A6 A18
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -39,6 +39,7 @@ GOSSIP_TRIES_MAX = 3
 
 ChannelKey: TypeAlias = tuple[Address, int]
 """A payer's public key and one of its channels."""
+_NO_QUEUE: Mapping[int, list[Digest]] = {}
 AddToLane: TypeAlias = Callable[[Digest, bytes, Instant], bool]
 """Lets an item wait for the next own batch; False if there is no room."""
 
@@ -270,14 +271,13 @@ class Mempool:
 
     def _compute_pending_fees(self, bundle: Bundle) -> int:
         """Return what the payer's held transactions may cost that need not wait for this one, in all channels."""
-        keys = ((bundle.payer, channel) for channel in range(CHANNEL_MAX + 1))
-        return sum(
-            self._parameters.fee_base
-            + self._parameters.fee_per_operation * self._entries[ids[-1]].signed.bundle.operation_count
-            for key in keys
-            for sequence, ids in self._channels.get(key, {}).items()
-            if key[1] != bundle.channel or sequence < bundle.sequence
-        )
+        total = 0
+        for channel in range(CHANNEL_MAX + 1):
+            for sequence, ids in self._channels.get((bundle.payer, channel), _NO_QUEUE).items():
+                if channel != bundle.channel or sequence < bundle.sequence:
+                    count = self._entries[ids[-1]].signed.bundle.operation_count
+                    total += self._parameters.fee_base + self._parameters.fee_per_operation * count
+        return total
 
     def _make_entry(self, signed: SignedBundle, now: Instant, is_gossiped: bool) -> Entry:
         delay_ms = 0

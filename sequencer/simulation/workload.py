@@ -79,6 +79,11 @@ class Workload:
     sequences: dict[tuple[Address, int], int] = field(default_factory=dict)
     """Next sequence per payer and channel, as if all good items were admitted; the caller may correct it."""
     _recent: list[tuple[Digest, bytes]] = field(default_factory=list)
+    _funded: list[Address] = field(init=False)
+
+    def __post_init__(self) -> None:
+        deposits = dict(self.genesis.deposits)
+        self._funded = [address for address in self.accounts if deposits.get(address, 0) > 0]
 
     def make_item(self, height: Height) -> bytes:
         """Return the next item, made for inclusion near `height`."""
@@ -111,11 +116,6 @@ class Workload:
 
     def _is(self, percent: int) -> bool:
         return self.random.randrange(100) < percent
-
-    @property
-    def _funded(self) -> list[Address]:
-        deposits = dict(self.genesis.deposits)
-        return [address for address in self.accounts if deposits.get(address, 0) > 0]
 
     def _choose_deps(self) -> tuple[Digest, ...]:
         if not self._recent or not self._is(15):

@@ -248,10 +248,12 @@ class StateSync:
 
     def get_timer(self, need: Need) -> int | None:
         """Return when `poll` may have something to do."""
+        if self._phase is Phase.IDLE and need is Need.NONE:
+            return None
         if self._phase is Phase.IDLE:
             rests = [self._liars[peer].until_ms if peer in self._liars else 0 for peer in self._peers]
             gather_ms = self._gather_until_ms or 0
-            return max(self._next_round_ms, gather_ms, min(rests)) if need is not Need.NONE and rests else None
+            return max(self._next_round_ms, gather_ms, min(rests)) if rests else None
         if self._phase is Phase.OFFERS:
             return self._deadline_ms
         if self._phase is Phase.CHUNKS and self._round is not None:
