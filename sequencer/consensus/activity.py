@@ -34,9 +34,7 @@ class Activity:
 
     def note_unverified(self, peer: ValidatorIndex, vote: Vote) -> None:
         """A vote came from its signer; it is verified if it ever matters."""
-        held = self._newest.get(peer)
-        if held is None or vote.view >= held[1].view:
-            self._newest[peer] = self._views, vote
+        self._newest[peer] = self._views, vote
 
     def is_silent(self, leader: ValidatorIndex, verify: Callable[[Vote], bool]) -> bool:
         """Tell whether nothing of `leader` was seen for n views, while strong power was. # T5"""

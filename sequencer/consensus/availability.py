@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from sequencer.types.primitives import Cut, Supported, Tip, ValidatorIndex
+from sequencer.types.primitives import Cut, Height, LaneLimits, Supported, Tip, ValidatorIndex
 
 
 class Availability(Protocol):
@@ -28,6 +28,9 @@ class Availability(Protocol):
 
     def is_more_held_elsewhere(self, parent: Cut) -> bool:
         """Tell whether weak power of others said HAVE for batches of some lane above `parent`. # P4"""
+
+    def get_lane_limits(self, parent: Height) -> LaneLimits:
+        """Return how far a block on a parent of height `parent` may lead into each lane. # L9"""
 
     def fetch(self, lane: ValidatorIndex, tip: Tip, floor: Tip, sources: Sequence[ValidatorIndex], now_ms: int) -> None:
         """Ask `sources` for the batches (floor, tip] that a valid proposal names. # L6"""

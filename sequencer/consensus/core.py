@@ -189,6 +189,7 @@ class Consensus:
     def on_vote(self, peer: ValidatorIndex, vote: Vote, now: Instant) -> bool:
         """A validator voted; its channel says who it is. Tell whether anything follows from it. # G4 C1 F3 F4"""
         self._verify_epoch(vote.epoch)
+        self._state.activity.note_unverified(peer, vote)
         # Who finalizes a view holds its notarization, so it has moved on. # V12 C3
         self._state.forwarding.note_view(peer, vote.view + (vote.kind is VoteKind.FINALIZE))
         is_news = vote.entry is not None and vote.entry.view + 1 > self.view

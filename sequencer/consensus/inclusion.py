@@ -6,7 +6,7 @@ Memory: what was supported when each of the last few views was entered.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from sequencer.types.primitives import Cut, Supported, ValidatorIndex, View
 
@@ -30,15 +30,15 @@ class InclusionFloor:
         self._seen.append((view, supported))
 
     def find_omitted(
-        self, view: View, leader: ValidatorIndex, cut: Cut, parent: Cut, limits: Sequence[int], now: SupportedTips
+        self, view: View, leader: ValidatorIndex, cut: Cut, parent: Cut, now: SupportedTips
     ) -> ValidatorIndex | None:
-        """Return a lane that `cut` leaves behind a tip which was supported, and held by the leader, T_INCL views ago.
+        """Return a lane that `cut` leaves where it is below a tip supported, and held by the leader, T_INCL views ago.
 
-        What `limits` do not allow is not asked for, nor what is no longer supported `now`: the lane forked.
+        One batch is asked for, for more may be forbidden (L9); none of a lane that is no longer supported: it forked.
         """
         long_ago = [seen for entered, seen in self._seen if entered + self._inclusion_views <= view]
         for lane, tip in long_ago[-1].items() if long_ago else ():
-            wanted = min(tip.position, parent[lane].position + limits[lane])
+            wanted = min(tip.position, parent[lane].position + 1)
             is_still = lane in now and now[lane].position >= wanted
             if leader in tip.holders and is_still and cut[lane].position < wanted:
                 return lane

@@ -45,7 +45,7 @@ class Leading:
         parent = self._choose_parent()
         header = None if parent is None else state.tree.get(parent.digest)
         cut = (header or state.tree.head).cut
-        if state.availability.get_supported_cut(cut, state.lane_limits) != cut:
+        if state.availability.get_supported_cut(cut, (1,) * len(cut)) != cut:
             state.clock.work_since_ms = now.mono_ms
 
     def try_propose(self, now: Instant) -> None:
@@ -66,7 +66,10 @@ class Leading:
         """Propose now, or note when. # P2 P4"""
         state, cut = self._state, parent_header.cut
         if not state.is_cut_frozen:
-            cut = state.availability.get_proposable_cut(cut, state.lane_limits, state.is_calm, now.mono_ms)
+            limits = state.availability.get_lane_limits(parent_header.height).leading
+            if not state.is_calm:
+                limits = (1,) * len(limits)  # votable for those, too, who have not executed what L9 reads
+            cut = state.availability.get_proposable_cut(cut, limits, state.is_calm, now.mono_ms)
         received_ms = state.get_record(parent.view).proposal_received_ms
         is_advanced = cut != parent_header.cut
         due_ms = compute_proposal_time(is_advanced, received_ms, state.clock.entered_ms, state.parameters)

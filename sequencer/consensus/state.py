@@ -100,11 +100,6 @@ class AgreementState:
         return self.view - self.finalized_view <= CALM_VIEWS_MAX
 
     @property
-    def lane_limits(self) -> tuple[int, ...]:
-        """How many batches a block may add to each lane. # V5"""
-        return (self.parameters.lane_advance_max,) * self.committee.size
-
-    @property
     def record(self) -> ViewRecord:
         """What is known of the current view."""
         return self.get_record(self.view)

@@ -31,7 +31,6 @@ class ViewChange:
     def count(self, peer: ValidatorIndex, vote: Vote, now: Instant) -> bool:
         """Keep a peer's vote, unverified, and certify if it completes a strong set; tell if it changes more. # C1"""
         record = self._state.get_record(vote.view)
-        self._state.activity.note_unverified(peer, vote)
         notice_vote(self._state, record, peer, vote)
         if record.get_certificate(vote.kind) is not None or not record.add_vote(peer, vote, is_verified=False):
             self._state.counters.votes_surplus += 1

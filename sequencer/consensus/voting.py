@@ -66,9 +66,7 @@ class Voting:
         if not state.inclusion.is_on or state.is_cut_frozen or not state.is_calm or state.leader == state.own_index:
             return rules.Accept()
         supported = state.availability.get_supported_tips()
-        omitted = state.inclusion.find_omitted(
-            header.view, state.leader, header.cut, parent.cut, state.lane_limits, supported
-        )
+        omitted = state.inclusion.find_omitted(header.view, state.leader, header.cut, parent.cut, supported)
         if omitted is None:
             return rules.Accept()
         state.counters.proposals_without_lane += record.omitted_lane is None

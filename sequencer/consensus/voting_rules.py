@@ -6,7 +6,7 @@ test if time alone can change it), or give the view up for ever.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from sequencer.consensus.availability import Availability
@@ -16,7 +16,7 @@ from sequencer.errors import PeerError
 from sequencer.types.block import BlockHeader
 from sequencer.types.committee import Committee
 from sequencer.types.parameters import Parameters
-from sequencer.types.primitives import Cut, Digest, Instant, Tip, ValidatorIndex, View
+from sequencer.types.primitives import Cut, Digest, Instant, LaneLimits, Tip, ValidatorIndex, View
 from sequencer.types.records import RecordKind
 from sequencer.types.signing import SignatureKind, compute_signing_bytes
 from sequencer.types.vote import Proposal, VoteKind
@@ -141,6 +141,17 @@ def check_cut(cut: Cut, parent: Cut, advance_max: int) -> Verdict:
     return Accept()
 
 
+def check_lane_limits(cut: Cut, parent: Cut, limits: LaneLimits) -> Verdict:
+    """L9: no lane that was filled with what is inadmissible advances by more than it may. # L9"""
+    steps = [tip.position - before.position for tip, before in zip(cut, parent, strict=True)]
+    if max(steps) <= 1:
+        return Accept()
+    if limits.voting is None:
+        return Wait("execution of the blocks that the limits of lanes rest on")
+    is_within = all(step <= limit for step, limit in zip(steps, limits.voting, strict=True))
+    return Accept() if is_within else Refuse("L9")
+
+
 def check_time(header: BlockHeader, parent: BlockHeader, drift_ms: int, now: Instant) -> Verdict:
     """V7: later than the parent, and not too far ahead of the wall clock. # V7"""
     if header.time_ms <= parent.time_ms:
@@ -164,14 +175,17 @@ def check_availability(cut: Cut, parent: Cut, availability: Availability) -> Ver
 def check_against_parent(
     header: BlockHeader, parent: BlockHeader, parameters: Parameters, availability: Availability, now: Instant
 ) -> Verdict:
-    """V4-V7: apply each rule that needs the parent's header; the first that does not accept decides."""
+    """V4-V7 L9: apply each rule that needs the parent's header; the first that does not accept decides."""
     if header.height != parent.height + 1:
         return Refuse("V4")
-    for verdict in (
-        check_cut(header.cut, parent.cut, parameters.lane_advance_max),
-        check_time(header, parent, parameters.clock_drift_ms_max, now),
-        check_availability(header.cut, parent.cut, availability),
-    ):
-        if not isinstance(verdict, Accept):
-            return verdict
-    return Accept()
+    verdicts = _apply_in_order(header, parent, parameters, availability, now)
+    return next((verdict for verdict in verdicts if not isinstance(verdict, Accept)), Accept())
+
+
+def _apply_in_order(
+    header: BlockHeader, parent: BlockHeader, parameters: Parameters, availability: Availability, now: Instant
+) -> Iterator[Verdict]:
+    yield check_cut(header.cut, parent.cut, parameters.lane_advance_max)
+    yield check_lane_limits(header.cut, parent.cut, availability.get_lane_limits(parent.height))
+    yield check_time(header, parent, parameters.clock_drift_ms_max, now)
+    yield check_availability(header.cut, parent.cut, availability)

@@ -7,6 +7,7 @@ holdings      who said HAVE for what: supported and weakly held tips
 receiving     check what peers send of lanes, and answer who fetches
 fork_watch    notice that an owner signed two batches for one position
 tips          choose how far a leader leads into each lane; what a voter may rely on
+spam          slow down lanes that fill blocks with what cannot be admitted
 standing      which lanes a leader trusts to be held by all
 own_lane      build this validator's batches and push them to everybody
 bounds        every table with its size and bound

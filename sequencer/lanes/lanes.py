@@ -16,6 +16,7 @@ from sequencer.lanes.bounds import compute_bounds
 from sequencer.lanes.held import HeldLanes, LaneCounters
 from sequencer.lanes.own_lane import OwnLane
 from sequencer.lanes.receiving import Receiving
+from sequencer.lanes.spam import SpamWindow, make_spam_window
 from sequencer.lanes.standing import Standing
 from sequencer.lanes.tips import Tips
 from sequencer.types.batch import Batch
@@ -28,7 +29,9 @@ from sequencer.types.primitives import (
     Bounds,
     Cut,
     Digest,
+    Height,
     Instant,
+    LaneLimits,
     Position,
     Supported,
     Tip,
@@ -56,6 +59,7 @@ class Lanes:
         own_top: Tip | None,
         is_optimistic: bool = True,
         is_logged: bool = True,
+        spam: SpamWindow | None = None,
     ) -> None:
         """`is_logged`: the node has a vote log, as every validator in order."""
         self._parameters = parameters
@@ -63,6 +67,7 @@ class Lanes:
         self._held = HeldLanes(committee, cut, is_logged and own_index is not None)
         self._fetch = BatchFetch(parameters.fetch_retry_ms)
         self._standing = Standing(committee)
+        self._spam = spam or make_spam_window(0, parameters, committee.size)
         self._tips = Tips(self._held, self._standing, parameters, own_index, is_optimistic)
         self._receiving = Receiving(chain_id, committee, parameters, verifier, self._held, self._standing, self._fetch)
         self._ages_ms: deque[int] = deque(maxlen=AGES_MAX)
@@ -132,6 +137,10 @@ class Lanes:
         """Tell whether weak power of others said HAVE for batches of some lane above `parent`. # P4"""
         return self._tips.is_more_held_elsewhere(parent)
 
+    def get_lane_limits(self, parent: Height) -> LaneLimits:
+        """Return how far a block on a parent of height `parent` may lead into each lane. # L9"""
+        return self._spam.get_limits(parent)
+
     def fetch(self, lane: ValidatorIndex, tip: Tip, floor: Tip, sources: Sequence[ValidatorIndex], now_ms: int) -> None:
         """Fetch (floor, tip] from `sources`, after the time in which a push would arrive anyway. # L6"""
         if self._held[lane].find_missing(tip, floor.position) is not None:
@@ -169,6 +178,10 @@ class Lanes:
                 self._held.dirty[index] = None  # an owner whose window was full waits to hear it # L2b
         return is_own_moved
 
+    def on_executed(self, items: Iterable[tuple[ValidatorIndex, bool]]) -> None:
+        """The next block was executed: lane of each item, and whether it was inadmissible. # L9"""
+        self._spam.on_executed(items)
+
     def on_delivered(self, cut: Cut) -> list[Digest]:
         """A block was executed and stored: its batches only answer fetches from now on. # L7
 
@@ -196,7 +209,8 @@ class Lanes:
 
     def get_bounds(self, now_ms: int) -> Bounds:
         """Return (size, bound) of every table; of tables per lane or peer that of the largest one. # I11"""
-        return compute_bounds(self._held, self._fetch, self.own, self._parameters, now_ms)
+        bounds = compute_bounds(self._held, self._fetch, self.own, self._parameters, now_ms)
+        return {**bounds, "spam_window_blocks": (self._spam.size, self._spam.size_max)}
 
     @property
     def bound_counters(self) -> dict[str, int]:

@@ -11,6 +11,7 @@ commitments     sign, collect and compare commitments
 evidence_pool   what proves validators faulty, verified and bounded
 block_server    answer peers that catch up
 snapshot_server answer peers that need a snapshot
+admissions      items of an executed block by lane, and whether they were admitted
 bounds          every table with its size and bound
 statistics      what can be counted, frozen
 """

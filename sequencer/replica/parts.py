@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from sequencer.consensus.core import Consensus
 from sequencer.consensus.own_votes import OwnVotes
 from sequencer.execution.executor import Executor
 from sequencer.lanes.lanes import Lanes
+from sequencer.lanes.spam import WINDOW_BLOCKS, SpamWindow, make_spam_window
 from sequencer.mempool.mempool import AddToLane, Mempool
 from sequencer.ordering.delivery import Delivery
+from sequencer.replica.admissions import list_admissions
 from sequencer.replica.adoption import Adoption
 from sequencer.replica.block_server import BlockServer
 from sequencer.replica.commitments import Commitments
@@ -20,7 +24,10 @@ from sequencer.replica.snapshot_server import SnapshotServer
 from sequencer.sync.catch_up import CatchUp
 from sequencer.sync.following import Following
 from sequencer.sync.state_sync import Need, StateSync
+from sequencer.types.batch import decode_payload
+from sequencer.types.block import FinalizedBlock
 from sequencer.types.evidence import Statement
+from sequencer.types.executed import ExecutedBlock
 from sequencer.types.messages import Have
 from sequencer.types.primitives import ValidatorIndex
 from sequencer.types.records import RecordKind, Recovery
@@ -46,7 +53,9 @@ class Parts:
             recovery.commitment,
             {record.number: record.digest for record in recovery.votes if record.kind is RecordKind.COMMITMENT},
         )
-        self.recovered = recover(config, recovery, self.commitments.on_replayed, restored)
+        window = genesis.parameters.delivery_lag_max + WINDOW_BLOCKS
+        self._replayed: deque[list[tuple[ValidatorIndex, bool]]] = deque(maxlen=window)
+        self.recovered = recover(config, recovery, self._on_replayed, restored)
         self.restored_batches = recovery.batches
         self.restored_votes = recovery.votes
         signer = None if self.recovered.observer_reason is not None else config.signer
@@ -68,6 +77,7 @@ class Parts:
             self.recovered.own_top,
             config.is_optimistic,
             is_logged=signer is not None,
+            spam=self._make_spam_window(),
         )
         self.own_votes = OwnVotes(
             genesis.chain_id,
@@ -99,6 +109,21 @@ class Parts:
         else:
             self._take_over(earlier)
             self.mempool.move_to(self.executor, add_to_lane)
+
+    def _on_replayed(self, block: FinalizedBlock, executed: ExecutedBlock) -> None:
+        """A stored block was executed again. # R1 D1 L9"""
+        self.commitments.on_replayed(executed)
+        batches = ((batch.header.lane, len(decode_payload(batch.payload))) for batch in block.batches)
+        self._replayed.append(list_admissions(batches, executed))
+
+    def _make_spam_window(self) -> SpamWindow:
+        """What came before the replayed blocks is not known: a snapshot does not say it. # L9"""
+        genesis = self.config.genesis
+        base = self.executor.height - len(self._replayed)
+        spam = make_spam_window(base, genesis.parameters, genesis.committee.size)
+        for items in self._replayed:
+            spam.on_executed(items)
+        return spam
 
     def _begin(self, add_to_lane: AddToLane | None) -> None:
         """Make what does not depend on where execution stands."""

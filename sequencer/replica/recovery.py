@@ -38,7 +38,7 @@ class Recovered:
 def recover(
     config: ReplicaConfig,
     recovery: Recovery,
-    on_replayed: Callable[[ExecutedBlock], None],
+    on_replayed: Callable[[FinalizedBlock, ExecutedBlock], None],
     restored: Executor | None = None,
 ) -> Recovered:
     """Restore the snapshot and execute the stored blocks above it again.
@@ -56,7 +56,7 @@ def recover(
         executed = execute_block(config, executor, block)
         replayed.append(executed)
         items_replayed += len(executed.results)
-        on_replayed(executed)
+        on_replayed(block, executed)
     head = executor.header
     finalized = recovery.finalized_header or config.genesis.header
     own_top, observer_reason = _find_own_top(config, recovery, head.cut)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sequencer.errors import StoreError
+from sequencer.replica.admissions import list_admissions
 from sequencer.replica.parts import Parts
 from sequencer.replica.pipeline import Finished
 from sequencer.types import effects as out
@@ -144,6 +145,8 @@ class Settling:
         effects.append(out.PersistBlock(done.block))
         effects.append(out.StoreExecution(done.executed))
         self._parts.commitments.on_executed(done.executed)
+        sizes = zip((batch.header.lane for batch in done.block.batches), map(len, done.checked), strict=True)
+        self._parts.lanes.on_executed(list_admissions(sizes, done.executed))
         for digest in self._parts.lanes.on_delivered(done.block.header.cut):
             self._parts.checks.release(digest)
         bundles = [checked for batch in done.checked for _, checked in batch if isinstance(checked, SignedBundle)]

@@ -58,6 +58,15 @@ class Supported(NamedTuple):
     holders: frozenset[ValidatorIndex]
 
 
+class LaneLimits(NamedTuple):
+    """How many batches a block may add to each lane. # V5 L9"""
+
+    leading: tuple[int, ...]
+    """What this validator proposes at most."""
+    voting: tuple[int, ...] | None
+    """What it votes for at most; None while it has not executed the blocks that decide it."""
+
+
 Bounds: TypeAlias = dict[str, tuple[int, int]]
 """Tables by name, each with its size and its bound. # I11"""
 

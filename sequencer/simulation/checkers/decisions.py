@@ -178,11 +178,19 @@ class ProposalMonitor(DecisionMonitor):
             report("P5", view, node.index, "gives the block another time than its clock and the parent demand")
         received_ms = mind.proposals[parent.view][1] if parent.view in mind.proposals else 0
         if header.cut == parent.cut:
-            due_ms = mind.entered_ms + self._parameters.idle_ms
+            due_ms = mind.entered_ms + self._get_idle_ms(mind, parent)
         else:
             due_ms = max(mind.entered_ms, received_ms + self._parameters.pace_ms)
         if view == mind.view and now.mono_ms < due_ms:
             report("P4", view, node.index, f"proposes {due_ms - now.mono_ms} ms before its time")
+
+    def _get_idle_ms(self, mind: Mind, parent: BlockHeader) -> int:
+        """Return how long a leader waits for data: not for what a weak set of others holds and it lacks. # P4"""
+        committee = self._ledger.genesis.committee
+        for lane, before in enumerate(parent.cut):
+            if committee.is_weak(peer for peer, held in mind.claims.get(lane, {}).items() if held > before.position):
+                return min(self._parameters.idle_ms, self._parameters.view_timeout_base_ms)
+        return self._parameters.idle_ms
 
 
 def _get_fact(message: Message) -> tuple[RecordKind, View] | None:

@@ -67,6 +67,11 @@ class Mind:
     """First proposal of each view's leader, and when it came."""
     peer_views: dict[int, View] = field(default_factory=dict)
     """Highest view of which a message of the peer has come."""
+    views_entered: int = 0
+    heard: dict[int, int] = field(default_factory=dict)
+    """Views entered when a signed vote of the peer came last. # T5"""
+    claims: dict[int, dict[int, Position]] = field(default_factory=dict)
+    """Per lane and peer: the highest position that it said to hold. # P4"""
     reported: dict[int, tuple[Position, Position]] = field(default_factory=dict)
     """Per peer: what it said to have delivered and to hold of the own lane."""
 
@@ -220,7 +225,10 @@ class Knowledge(Observer):
         mind.peer_views[peer] = max(reached, mind.peer_views.get(peer, 0))
         if vote.entry is not None and vote.entry.view + 1 > mind.view:
             self._learn_certificate(node, mind, peer, vote.entry)
-        if mind.finalized_view < vote.view <= mind.view + FUTURE_VIEWS_MAX and self._ledger.is_signed(peer, vote):
+        if not self._ledger.is_signed(peer, vote):
+            return
+        mind.heard[peer] = mind.views_entered
+        if mind.finalized_view < vote.view <= mind.view + FUTURE_VIEWS_MAX:
             self._count(node, mind, peer, vote.kind, vote.view, vote.digest)
 
     def _learn_certificate(self, node: SimulatedNode, mind: Mind, peer: int, certificate: Certificate) -> None:
@@ -261,6 +269,8 @@ class Knowledge(Observer):
             return
         delivered, held = mind.reported.get(peer, (0, 0))
         for entry in have.entries:
+            claims = mind.claims.setdefault(entry.lane, {})
+            claims[peer] = max(entry.position, claims.get(peer, 0))
             if entry.lane == node.index:
                 held = max(held, entry.position)
         mind.reported[peer] = (max(delivered, have.delivered[node.index]), held)
@@ -296,6 +306,7 @@ class Knowledge(Observer):
             mind.finalized_view = max(mind.finalized_view, view)
         if view >= mind.view:
             mind.view = view + 1
+            mind.views_entered += 1
             mind.entered_ms = node.get_instant().mono_ms
             mind.is_entered_by_certificate = True
 

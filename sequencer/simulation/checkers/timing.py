@@ -63,13 +63,13 @@ class TimeMonitor(DecisionMonitor):
             self._ledger.report("T1", view, node, f"gives the view up after {waited_ms} ms: T does not grow")
 
     def _is_excused(self, node: int, mind: Mind, view: View, waited_ms: int) -> bool:
-        """The leader gave up itself, or could not build, or its proposal can never be accepted. # V11 P6"""
+        """The leader gave up itself, could not build, is silent, or its proposal can never be accepted. # V11 P6 T5"""
         leader = self._committee.get_leader(view)
         if leader == node:
             return waited_ms >= self._parameters.view_timeout_base_ms
         if leader in mind.votes.get((VoteKind.NULLIFY, view, ZERO_DIGEST), ()):
             return True
         proposed = mind.proposals.get(view)
-        if proposed is None:
-            return False
+        if proposed is None:  # nobody waits for who was not heard for n views # T5
+            return mind.views_entered - mind.heard.get(leader, 0) >= self._committee.size
         return leader in self._ledger.faulty or proposed[0].header.parent_view <= mind.finalized_view

@@ -91,7 +91,7 @@ def test_P2_leader_is_careful_while_views_fail(view: int, is_calm: bool) -> None
     for failed in range(1, view):
         node.core.on_certificate(certify(Z, failed), at(1))
     node.core.recheck(at(2))
-    assert node.shelf.asked[-1] == ((PARAMETERS.lane_advance_max,) * 4, is_calm)
+    assert node.shelf.asked[-1][1] is is_calm
 
 
 def test_P4_leader_that_cannot_lead_to_what_others_hold_proposes_in_time_for_them() -> None:
@@ -103,3 +103,12 @@ def test_P4_leader_that_cannot_lead_to_what_others_hold_proposes_in_time_for_the
     node.core.on_timer(at(PARAMETERS.view_timeout_base_ms))
     (proposal,) = find_broadcast(node.take(), Proposal)
     assert proposal.header.cut == ROOT.cut
+
+
+def test_L9_leader_leads_no_lane_far_while_views_fail() -> None:
+    """What advances by one batch is votable for everybody."""
+    node = Node(leader_of(5))
+    for failed in range(1, 5):
+        node.core.on_certificate(certify(Z, failed), at(1))
+    node.core.recheck(at(2))
+    assert node.shelf.asked[-1] == ((1, 1, 1, 1), False)

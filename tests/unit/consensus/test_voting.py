@@ -8,9 +8,9 @@ import pytest
 
 from sequencer.errors import PeerError
 from sequencer.types.effects import BanPeer, PersistVote
-from sequencer.types.primitives import Tip
+from sequencer.types.primitives import LaneLimits, Tip
 from sequencer.types.records import RecordKind, VoteRecord
-from sequencer.types.vote import Proposal, Vote
+from sequencer.types.vote import Proposal, Vote, VoteKind
 from tests.unit.consensus.world import (
     FIRST,
     OTHER,
@@ -194,3 +194,19 @@ def test_L8_lane_that_delays_the_vote_by_T_LATE_is_noted_once() -> None:
     for now_ms in (due_ms - 1, due_ms, due_ms + 1):
         node.core.on_timer(at(now_ms))
     assert node.shelf.late == [0]
+
+
+@pytest.mark.parametrize(
+    ("position", "voting", "votes"),
+    [(2, (2, 4, 4, 4), [N]), (2, (1, 4, 4, 4), [Z]), (2, None, []), (1, None, [N]), (1, (1, 4, 4, 4), [N])],
+)
+def test_L9_slow_lane_advances_by_one_batch(
+    position: int, voting: tuple[int, ...] | None, votes: list[VoteKind]
+) -> None:
+    """More is refused for ever; what cannot be judged yet waits, unless no lane advances by more than one."""
+    node = make_follower(1)
+    node.shelf.limits = LaneLimits((1,) * 4, voting)
+    cut = (Tip(position, b"\x01" * 32), *ROOT.cut[1:])
+    node.core.on_proposal(leader_of(1), propose(make_header(1, cut=cut)), at(1))
+    assert [kind for kind, _, _ in node.take_votes()] == votes
+    assert node.core.take_suspicions() == []

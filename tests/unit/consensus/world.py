@@ -12,7 +12,7 @@ from sequencer.crypto.hashing import ZERO_DIGEST
 from sequencer.crypto.signatures import verify_ed25519
 from sequencer.types.block import BlockHeader
 from sequencer.types.effects import Broadcast, Effect, PersistVote, Send
-from sequencer.types.primitives import Cut, Digest, Instant, Supported, Tip, ValidatorIndex, View
+from sequencer.types.primitives import Cut, Digest, Height, Instant, LaneLimits, Supported, Tip, ValidatorIndex, View
 from sequencer.types.records import RecordKind, VoteRecord
 from sequencer.types.signing import SignatureKind, compute_signing_bytes
 from sequencer.types.vote import Certificate, Proposal, Vote, VoteKind
@@ -100,6 +100,7 @@ class Shelf:
 
     def __init__(self) -> None:
         self.is_full = True
+        self.limits = LaneLimits((PARAMETERS.lane_advance_max,) * 4, (PARAMETERS.lane_advance_max,) * 4)
         self.supported: dict[ValidatorIndex, Supported] = {}
         self.is_more_elsewhere = False
         self.offer: Cut | None = None
@@ -123,6 +124,10 @@ class Shelf:
     def get_supported_tips(self) -> dict[ValidatorIndex, Supported]:
         """Return what the test says."""
         return self.supported
+
+    def get_lane_limits(self, parent: Height) -> LaneLimits:
+        """Return what the test says."""
+        return self.limits
 
     def is_more_held_elsewhere(self, parent: Cut) -> bool:
         """Tell what the test says."""
