@@ -43,6 +43,8 @@ HEIGHT_SECONDS_MAX = 900.0
 JOIN_SECONDS_MAX = 90.0
 REFUSE_SECONDS = 30.0
 """How long a node that can join nowhere is watched."""
+FORGIVE_SECONDS_MAX = 150.0
+"""It asks those who served something wrong again after a minute, if nobody else is left."""
 
 
 def main() -> int:
@@ -217,7 +219,7 @@ def join_beside_rot(cluster: Cluster, report: Report, figures: dict[str, object]
 
 
 def refuse_rot(cluster: Cluster, report: Report, figures: dict[str, object]) -> None:
-    """The same byte is altered at all validators: the joiner refuses, says why, and reports no commitment."""
+    """The same byte is altered at all validators: the joiner refuses and reports no commitment; put back, it joins."""
     name = "among-rot"
     with BitRot([cluster.get_home(validator) for validator in cluster.names]) as rot:
         start_joiner(cluster, name)
@@ -234,6 +236,8 @@ def refuse_rot(cluster: Cluster, report: Report, figures: dict[str, object]) -> 
     heights = [cluster.get_height(validator) for validator in cluster.names]
     report.claim(min(heights) > 0, f"the validators go on: heights {heights}")
     figures["refused_seconds"] = REFUSE_SECONDS
+    seconds = wait_until(partial(cluster.is_in_step, name, cluster.names), FORGIVE_SECONDS_MAX, f"{name} in step")
+    report.claim(True, f"control: the bytes put back, the same node is in step after {seconds:.1f} s")
 
 
 def find_bans(home: Path) -> dict[str, str]:

@@ -180,9 +180,10 @@ class Followers:
             if not answer.blocks and not is_pruned and trio.current_time() < waiting.until:
                 waiting.seen_height = seen_height
                 return None
-            self._newest = (waiting.request, seen_height, encode_message(answer))
-            return self._newest[2]
-        return encode_message(answer)
+        payload = encode_message(answer)
+        if isinstance(answer, SyncBlocks) and answer.blocks:
+            self._newest = (waiting.request, seen_height, payload)
+        return payload
 
     def _load(self, request: Request) -> SyncBlocks | Batches | SnapshotOffer | SnapshotChunk:
         """Read the answer from the store, in a worker thread."""
