@@ -16,7 +16,7 @@ from sequencer.types.effects import InstallSnapshot
 from sequencer.types.events import Event, ItemsGossiped, MessageReceived, TimerFired
 from sequencer.types.genesis import Genesis
 
-EVENTS_WAITING_MAX = 1_024
+MESSAGES_WAITING_MAX = 1_024
 """Messages from outside that wait while a snapshot is being made durable."""
 
 
@@ -28,6 +28,8 @@ class Adoption:
         """The state that was checked; None while none is being made durable."""
         self.events_dropped = 0
         """For the statistics."""
+        self.messages_waiting = 0
+        """Messages and gossip from outside among the events that wait."""
         self._waiting: deque[Event] = deque()
 
     @property
@@ -47,14 +49,16 @@ class Adoption:
         """Let an event wait. Answers to own requests and the coming and going of peers always find room."""
         if isinstance(event, TimerFired):
             return
-        if isinstance(event, MessageReceived | ItemsGossiped) and len(self._waiting) >= EVENTS_WAITING_MAX:
-            self.events_dropped += 1
-            return
+        if isinstance(event, MessageReceived | ItemsGossiped):
+            if self.messages_waiting >= MESSAGES_WAITING_MAX:
+                self.events_dropped += 1
+                return
+            self.messages_waiting += 1
         self._waiting.append(event)
 
     def end(self) -> tuple[Executor | None, tuple[Event, ...]]:
         """Return the checked state and the events that waited, in order, once."""
         executor, self.executor = self.executor, None
-        waiting = tuple(self._waiting)
+        waiting, self.messages_waiting = tuple(self._waiting), 0
         self._waiting.clear()
         return executor, waiting

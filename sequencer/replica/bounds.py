@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sequencer.replica.adoption import MESSAGES_WAITING_MAX
 from sequencer.replica.parts import Parts
 from sequencer.types.primitives import Bounds
 
@@ -22,5 +23,6 @@ def collect_bounds(parts: Parts, now_ms: int) -> Bounds:
         "peers": (len(parts.peers), peers),
         "sync_requests_open": (parts.server.syncs_open, peers),
         "stored_fetches_open": (parts.server.fetches_open, peers),
+        "messages_held_back": (parts.adoption.messages_waiting, MESSAGES_WAITING_MAX),
         "snapshot_requests_open": (parts.snapshot_server.requests_open, 2 * peers),
     }

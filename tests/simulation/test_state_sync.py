@@ -184,7 +184,9 @@ def test_R2_restart_in_the_middle_of_a_snapshot_starts_over(stage: Stage) -> Non
 def test_R2_restart_right_after_a_snapshot_goes_on_from_it(stage: Stage) -> None:
     """What was made durable is where the next life starts."""
     stage.go_away()
-    while not stage.node.snapshots_installed:
+    for _ in range(2_000):
+        if stage.node.snapshots_installed:
+            break
         stage.advance(0.005)
     stage.leave()
     snapshot = stage.node.store.durable.snapshot
