@@ -42,7 +42,7 @@ def main() -> int:
 def tell(name: str, seen: Bounds) -> None:
     """Tell people what one flood reached."""
     reached = ", ".join(f"{table} {size} of {bound}" for table, (size, bound) in seen.items())
-    print(f"{name:<34}{reached}", file=sys.stderr, flush=True)
+    print(f"{name:<42}{reached}", file=sys.stderr, flush=True)
 
 
 def to_json(report: FloodReport, attacked: set[str]) -> dict[str, object]:

@@ -36,11 +36,20 @@ def push_with_gaps(hall: Hall) -> None:
 
 def push_fat_batches(hall: Hall) -> None:
     """Push batches of the largest size, to everybody, for as long as the lane moves."""
+    _push_steadily(hall, FAT, 4)
+
+
+def push_empty_batches(hall: Hall) -> None:
+    """Push batches without an item, to everybody: the lane moves as fast as any."""
+    _push_steadily(hall, EMPTY, 0)
+
+
+def _push_steadily(hall: Hall, payload: bytes, item_count: int) -> None:
     parent, position = ZERO_DIGEST, 0
     for _ in range(80):
         for _ in range(4):
             position += 1
-            batch = hall.attacker.make_batch(position, parent, FAT, 4)
+            batch = hall.attacker.make_batch(position, parent, payload, item_count)
             hall.receive(batch)
             for node in hall.simulation.correct[1:]:
                 hall.give(node, batch)

@@ -42,7 +42,8 @@ FLOODS: dict[str, Flood] = {
         Flood(votes.grow_old, ("headers_finalized", "commitments_remembered"), parameters=QUICK),
         Flood(data.push_a_long_lane, ("lane_chain",)),
         Flood(data.push_with_gaps, ("lane_early",)),
-        Flood(data.push_fat_batches, ("lane_retained_bytes", "lane_positions_signed")),
+        Flood(data.push_fat_batches, ("lane_retained_bytes",)),
+        Flood(data.push_empty_batches, ("lane_positions_signed",)),
         Flood(data.push_fat_batches_to_one, ("lane_pushed_bytes",)),
         Flood(data.claim_everything, ("have_heard_per_peer",)),
         Flood(
