@@ -80,7 +80,7 @@ def hunt_all(bugs: list[PlantedBug], seeds: int, workers: int) -> Iterator[Hunt]
 def find_broken_bounds(hunts: list[Hunt]) -> list[str]:
     """Return which bounds of the whole table do not hold."""
     seeds = [found.first.seed for found in hunts if found.first.seed is not None]
-    by_play = sum(found.first.bug.play is not None for found in hunts)
+    by_play = sum(not found.first.bug.is_random for found in hunts)
     by_liveness = sum(found.first.rule in LIVENESS for found in hunts)
     rules = {found.first.bug.rule for found in hunts if found.is_caught}
     long = [found.first.bug.name for found in hunts if found.first.bug.count_lines() > LINES_MAX]
@@ -99,7 +99,7 @@ def format_hunt(found: Hunt) -> str:
     first = found.first
     verdict = "caught" if found.is_caught else "NOT CAUGHT"
     clean = "clean core passes" if first.is_clean_same_seed else "clean core FAILS"
-    where = "by play" if first.bug.play is not None else f"seed {first.seed}"
+    where = "by play" if not first.bug.is_random else f"seed {first.seed}"
     more = "".join(f"; n = {c.validators}: {c.rule or 'nothing'} at seed {c.seed}" for c in found.others)
     name = f"{first.bug.name:26} {first.bug.rule:4} {first.bug.count_lines()} lines"
     return f"{name} {verdict:10} by {first.rule:5} {where:9} {clean}  {first.detail[:90]}{more}"

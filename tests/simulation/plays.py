@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sequencer.crypto.hashing import ZERO_DIGEST
 from sequencer.types.batch import Batch
 from sequencer.types.bundle import Bundle, Leg, Operation
 from sequencer.types.effects import PersistVote
 from sequencer.types.item import SignedBundle
-from sequencer.types.messages import SYNC_BLOCKS_MAX, GetBatches, Message, Sync
+from sequencer.types.messages import SYNC_BLOCKS_MAX, GetBatches, Hello, Message, Sync
 from sequencer.types.outcome import Status
 from sequencer.types.records import RecordKind, VoteRecord
 from sequencer.types.signing import SignatureKind, compute_signing_bytes
@@ -180,3 +182,93 @@ def play_long_absence(stage: Stage) -> bool:
     stage.restart(3)
     stage.advance(10)
     return gap > SYNC_BLOCKS_MAX and stage.get_height(3) >= stage.get_height(0) - 1
+
+
+def play_relayed_vote(stage: Stage) -> bool:
+    """A traitor shows one validator the vote of another as if it were its own; a third vote is lost. Is it counted?"""
+    witness = stage.get_leader(1)
+    victim, silent, traitor = (node for node in range(4) if node != witness)
+    stage.simulation.ledger.faulty.add(traitor)
+
+    def intercept(source: int, target: int, message: Message) -> int | None:
+        is_vote = isinstance(message, Vote) and message.view == 1 and message.kind is VoteKind.NOTARIZE
+        if is_vote and source == witness and target == victim:
+            stage.simulation.scheduler.call_after(2_000, stage.nodes[victim].on_message, traitor, message)
+        is_lost = source == traitor or (is_vote and source == silent) or isinstance(message, Certificate | Hello)
+        return LOST if is_lost else 1_000
+
+    stage.advance(0.1)
+    stage.intercept(intercept)
+    stage.advance(3)
+    is_fooled = stage.has_logged(victim, RecordKind.FINALIZE, 1)
+    stage.intercept(None)
+    stage.advance(20)
+    return not is_fooled and all(stage.get_height(node) >= 3 for node in (victim, witness, silent))
+
+
+def play_skipped_view(stage: Stage) -> bool:
+    """A traitor leads, and builds on the block before the newest, without a nullification. Does anybody follow?"""
+    traitor = stage.get_leader(4)
+    others = [node for node in stage.nodes if node.index != traitor]
+    stage.simulation.ledger.faulty.add(traitor)
+    headers = stage.simulation.ledger.headers
+
+    def deceive(proposal: Proposal) -> None:
+        header = proposal.header
+        parent = headers[headers[header.parent_digest].parent_digest]
+        false = replace(
+            header,
+            height=parent.height + 1,
+            parent_view=parent.view,
+            parent_digest=parent.digest,
+            cut=parent.cut,
+        )
+        signer = stage.nodes[traitor].config.signer
+        assert signer is not None  # a validator
+        message = compute_signing_bytes(
+            stage.simulation.genesis.chain_id, 0, SignatureKind.PROPOSAL, false.view, false.digest
+        )
+        forged = Proposal(false, proposal.justification, signer.sign(message))
+        stage.simulation.observers.on_sent(stage.nodes[traitor], None, forged)
+        for node in others:
+            stage.simulation.scheduler.call_after(1_000, node.on_message, traitor, forged)
+
+    def intercept(source: int, target: int, message: Message) -> int | None:
+        if isinstance(message, Vote) and message.kind is VoteKind.FINALIZE and message.view == 3:
+            return LOST  # else the block to be skipped is final, and nobody could be misled
+        if source != traitor or not isinstance(message, Proposal) or message.header.view != 4:
+            return None
+        if target == others[0].index:
+            deceive(message)
+        return LOST
+
+    stage.intercept(intercept)
+    stage.advance(30)
+    return all(stage.get_height(node.index) >= 5 for node in others)
+
+
+def play_log_of_another_epoch(stage: Stage) -> bool:
+    """The log of a validator holds records of another epoch, of a view far ahead. Does it take part in this one?"""
+    stage.advance(0.1)
+    stage.crash(0)
+    for kind in (RecordKind.NOTARIZE, RecordKind.FINALIZE):
+        stage.nodes[0].store.append_vote(PersistVote(VoteRecord(kind, 7, 1_000, bytes([7]) * 32)))
+    stage.nodes[0].store.sync()
+    stage.restart(0)
+    stage.advance(20)
+    return all(stage.get_height(node) >= 3 for node in range(4)) and not stage.has_logged(0, RecordKind.NULLIFY, 1_000)
+
+
+def play_store_behind_the_log(stage: Stage) -> bool:
+    """The newest blocks of a validator are lost, its vote log is whole. Does it fetch them and sign nothing twice?"""
+    for sequence in range(4):
+        stage.submit(sequence % 3, make_item(stage, sequence))
+        stage.advance(4)
+    stage.crash(3)
+    blocks = stage.nodes[3].store.durable.blocks
+    height = max(blocks)
+    for lost in range(max(1, height - 3), height + 1):
+        del blocks[lost]
+    stage.restart(3)
+    stage.advance(15)
+    return height >= 4 and stage.get_height(3) >= max(height, stage.get_height(0) - 1)

@@ -47,6 +47,8 @@ class VoteMonitor(DecisionMonitor):
         """Check a new vote; what is repeated was checked when it was new."""
         if not vote.is_resend and not self._check_order(node.index, mind, vote):
             self._check_place(node.index, mind, vote)
+            if vote.kind is VoteKind.NOTARIZE:
+                self._check_first(node.index, mind, vote)
             if vote.kind is VoteKind.FINALIZE:
                 self._check_finalize(node.index, mind, vote)
 
@@ -59,6 +61,12 @@ class VoteMonitor(DecisionMonitor):
                 self._ledger.report(rule, view, node, detail)
                 return True
         return False
+
+    def _check_first(self, node: int, mind: Mind, vote: Vote) -> None:
+        """The first valid proposal of a view is the one to vote for. # V2"""
+        first = mind.proposals.get(vote.view)
+        if first is not None and first[0].header.digest != vote.digest:
+            self._ledger.report("V2", vote.view, node, "votes for another proposal than the first of the view")
 
     def _check_place(self, node: int, mind: Mind, vote: Vote) -> None:
         view, report = vote.view, self._ledger.report
@@ -84,6 +92,8 @@ class VoteMonitor(DecisionMonitor):
 
     def _find_cause(self, mind: Mind, view: View) -> tuple[str, str]:
         """Return the rule by which a certificate of `view` was believed in that nobody has, and why."""
+        if view in mind.missigned:
+            return mind.missigned[view], "it counts a vote that the peer it came from has not signed"
         if view in mind.forged:
             return "C2", "it believes a certificate that not everybody signed whom it names"
         counts = [len(voters) for key, voters in mind.votes.items() if key[1] == view and self._ledger.is_weak(voters)]
@@ -109,6 +119,8 @@ class VoteMonitor(DecisionMonitor):
         """Who starts goes on where its log ends, no lower. # R1"""
         view = 0 if node.replica is None else node.replica.get_statistics().view
         highest = max((number for _, number in mind.logged), default=0)
+        if view > mind.view:
+            self._ledger.report("R1", view, node.index, f"starts in view {view}, its log leads to {mind.view}")
         if view < highest:
             self._ledger.report("R1", view, node.index, f"starts in view {view}, below {highest} of its log")
 
@@ -146,7 +158,7 @@ class ProposalMonitor(DecisionMonitor):
             report("C3", view, node.index, f"proposes though no certificate led it beyond view {mind.view}")
         parent = self._ledger.headers.get(header.parent_digest)
         self._check_parent(node.index, mind, header)
-        self._check_justification(node.index, proposal)
+        self._check_justification(node.index, mind, proposal)
         if parent is not None:
             self._check_time(node, mind, header, parent)
 
@@ -160,13 +172,19 @@ class ProposalMonitor(DecisionMonitor):
                 report("P1", view, node, f"skips view {between} without holding its nullification")
                 return
 
-    def _check_justification(self, node: int, proposal: Proposal) -> None:
+    def _check_justification(self, node: int, mind: Mind, proposal: Proposal) -> None:
+        """Who stands on a snapshot may lack the finalization of the block that it builds on; else all is shown. # P3"""
         header, report = proposal.header, self._ledger.report
         shown = {(certificate.kind, certificate.view) for certificate in proposal.justification}
         if len(shown) >= self._parameters.justification_certificates_max:
             return
         kinds = (VoteKind.NOTARIZE, VoteKind.FINALIZE)
-        if header.parent_view and not any((kind, header.parent_view) in shown for kind in kinds):
+        is_held = any(mind.held_before(kind, header.parent_view) for kind in kinds)
+        if (
+            is_held
+            and header.parent_view > mind.installed_view
+            and not any((kind, header.parent_view) in shown for kind in kinds)
+        ):
             report("P3", header.view, node, f"does not show why view {header.parent_view} may be built on")
         for skipped in range(header.parent_view + 1, header.view):
             if (VoteKind.NULLIFY, skipped) not in shown:

@@ -22,6 +22,7 @@ from sequencer.types.events import Event, MessageReceived
 from sequencer.types.messages import GetBatches, Have, Hello, Message, SyncBlocks
 from sequencer.types.primitives import Digest, Position, View
 from sequencer.types.records import RecordKind, VoteRecord
+from sequencer.types.signing import SignatureKind, compute_signing_bytes
 from sequencer.types.vote import Certificate, Proposal, Vote, VoteKind
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class Mind:
     """Sure finalized view before it."""
     forged: set[View] = field(default_factory=set)
     """Views of which it was shown a certificate that is none."""
+    missigned: dict[View, str] = field(default_factory=dict)
+    """Views of which a vote came that its sender has not signed: G4 if somebody else has, C1 if nobody has."""
     certificates: dict[tuple[VoteKind, View], Digest] = field(default_factory=dict)
     certain: set[tuple[VoteKind, View]] = field(default_factory=set)
     """Certificates that are held whatever a Byzantine voter did: its wrong vote may keep out its right one."""
@@ -171,6 +174,8 @@ class Knowledge(Observer):
         mind.certain.clear()
         mind.proposals.clear()
         mind.peer_views.clear()
+        mind.heard.clear()
+        mind.views_entered = 0
 
     # -- one event ---------------------------------------------------------------------------
 
@@ -185,7 +190,8 @@ class Knowledge(Observer):
             learn = self._learn.get(type(event.message))
             if learn is not None:
                 learn(node, mind, event.peer, event.message)
-        is_judged = node.index not in self._ledger.faulty
+        is_observer = node.replica is None or node.replica.observer_reason is not None
+        is_judged = node.index not in self._ledger.faulty and not is_observer
         for effect in effects:
             if isinstance(effect, Broadcast):
                 self._on_said(node, mind, None, effect.message, is_judged)
@@ -196,6 +202,8 @@ class Knowledge(Observer):
                 hook(node, mind, event, effects)
 
     def _on_said(self, node: SimulatedNode, mind: Mind, peer: int | None, message: Message, is_judged: bool) -> None:
+        if isinstance(message, Vote | Proposal) and not is_judged:
+            self._check_observer(node)
         if isinstance(message, Vote):
             self._judge(self._vote if is_judged else (), node, mind, message)
             mind.decided.add((RecordKind(message.kind), message.view))
@@ -213,6 +221,10 @@ class Knowledge(Observer):
         elif isinstance(message, GetBatches) and is_judged:
             self._judge(self._fetch, node, mind, peer, message)
 
+    def _check_observer(self, node: SimulatedNode) -> None:
+        if node.replica is not None and node.replica.observer_reason is not None:
+            self._ledger.report("D1", 0, node.index, f"signs, though it is an observer: {node.replica.observer_reason}")
+
     @staticmethod
     def _judge(hooks: Iterable[Callable[..., None]], *arguments: object) -> None:
         for hook in hooks:
@@ -225,11 +237,16 @@ class Knowledge(Observer):
         mind.peer_views[peer] = max(reached, mind.peer_views.get(peer, 0))
         if vote.entry is not None and vote.entry.view + 1 > mind.view:
             self._learn_certificate(node, mind, peer, vote.entry)
-        if not self._ledger.is_signed(peer, vote):
+        is_signed = self._ledger.is_signed(peer, vote)
+        if is_signed:
+            mind.heard[peer] = mind.views_entered
+        if not mind.finalized_view < vote.view <= mind.view + FUTURE_VIEWS_MAX:
             return
-        mind.heard[peer] = mind.views_entered
-        if mind.finalized_view < vote.view <= mind.view + FUTURE_VIEWS_MAX:
+        if is_signed:
             self._count(node, mind, peer, vote.kind, vote.view, vote.digest)
+        else:
+            is_relayed = self._ledger.is_signed_by_anybody(vote)
+            mind.missigned[vote.view] = "G4" if is_relayed else "C1"
 
     def _learn_certificate(self, node: SimulatedNode, mind: Mind, peer: int, certificate: Certificate) -> None:
         is_known = (certificate.kind, certificate.view) in mind.certain
@@ -248,7 +265,18 @@ class Knowledge(Observer):
             return
         for certificate in proposal.justification:
             self._learn_certificate(node, mind, peer, certificate)
-        self._note_proposal(node, mind, proposal)
+        if peer == self._ledger.genesis.committee.get_leader(proposal.header.view) and self._is_valid(peer, proposal):
+            self._note_proposal(node, mind, proposal)
+
+    def _is_valid(self, peer: int, proposal: Proposal) -> bool:
+        """Tell whether a proposal counts as the leader's; correct leaders send no other. # V2"""
+        if peer not in self._ledger.faulty:
+            return True
+        header = proposal.header
+        message = compute_signing_bytes(
+            self._ledger.genesis.chain_id, header.epoch, SignatureKind.PROPOSAL, header.view, header.digest
+        )
+        return len(header.cut) == len(self.minds) and self._ledger.verify(peer, message, proposal.signature)
 
     def _note_proposal(self, node: SimulatedNode, mind: Mind, proposal: Proposal) -> None:
         if proposal.header.view > mind.finalized_view:

@@ -122,6 +122,11 @@ class Ledger(Observer):
         is_correct = signer not in self.faulty
         return is_correct or self.verify(signer, vote.compute_signing_bytes(self.genesis.chain_id), vote.signature)
 
+    def is_signed_by_anybody(self, vote: Vote) -> bool:
+        """Tell whether a vote bears the signature of some validator."""
+        message = vote.compute_signing_bytes(self.genesis.chain_id)
+        return any(self.verify(signer, message, vote.signature) for signer in range(len(self.genesis.validators)))
+
     def is_genuine(self, certificate: Certificate) -> bool:
         """Tell whether a certificate has strong power and right signatures only. # C2"""
         known = self._genuine.get(id(certificate))
@@ -161,7 +166,7 @@ class Ledger(Observer):
                     self._add_batch(node.index, batch)
                 self._adopt_own_votes(node.index, item)
         for record in votes:
-            if record.kind in _KIND_BY_RECORD:
+            if record.kind in _KIND_BY_RECORD and record.epoch == self.genesis.committee.epoch:
                 self._add_vote(node.index, _KIND_BY_RECORD[record.kind], record.number, record.digest)
 
     def on_sent(self, node: SimulatedNode, peer: int | None, message: Message) -> None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from sequencer.simulation.checkers.knowledge import DecisionMonitor, Mind
 from sequencer.simulation.checkers.ledger import Ledger
 from sequencer.types.batch import Batch
-from sequencer.types.effects import Effect, PersistBatch, Send
+from sequencer.types.effects import Effect, PersistBatch, PersistVote, Send
 from sequencer.types.events import Event, MessageReceived, PeerDisconnected
 from sequencer.types.messages import GetBatches, Hello
 from sequencer.types.primitives import Digest, Position, Tip
+from sequencer.types.records import RecordKind
 from sequencer.types.vote import VoteKind
 
 if TYPE_CHECKING:
@@ -42,15 +43,26 @@ class PushMonitor(DecisionMonitor):
         if header is not None:
             self._final = [max(old, tip.position) for old, tip in zip(self._final, header.cut, strict=True)]
 
+    def _get_floor(self, mind: Mind, lane: int) -> Position:
+        """Return how far the lane is final for whom has this mind: it may have counted votes that are not sent yet."""
+        digest = mind.certificates.get((VoteKind.FINALIZE, mind.finalized_view))
+        header = None if digest is None else self._ledger.headers.get(digest)
+        return max(self._final[lane], 0 if header is None else header.cut[lane].position)
+
     def on_decided(self, node: SimulatedNode, mind: Mind, event: Event | None, effects: tuple[Effect, ...]) -> None:
         """Check what is created, kept and pushed."""
         if event is None:
             self._pushed[node.index] = {}
             self._greeted[node.index] = set()
             self._tops[node.index] = self._find_top(node)
+        created = {
+            e.record.digest for e in effects if isinstance(e, PersistVote) and e.record.kind is RecordKind.OWN_BATCH
+        }
         for effect in effects:
-            if isinstance(effect, PersistBatch):
-                self._on_kept(node, effect.batch, event)
+            if isinstance(effect, PersistBatch) and effect.batch.digest in created:
+                self._on_created(node, mind, effect.batch)
+            elif isinstance(effect, PersistBatch):
+                self._check_kept(node.index, mind, effect.batch, event)
         if isinstance(event, PeerDisconnected):
             self._pushed[node.index].pop(event.peer, None)
             self._greeted[node.index].discard(event.peer)
@@ -63,27 +75,26 @@ class PushMonitor(DecisionMonitor):
         tips += [block.header.cut[node.index] for block in durable.blocks.values()]
         return max(tips, default=self._ledger.genesis.header.cut[node.index])
 
-    def _on_kept(self, node: SimulatedNode, batch: Batch, event: Event | None) -> None:
-        if batch.header.lane != node.index:
-            self._check_kept(node.index, batch, event)
-            return
+    def _on_created(self, node: SimulatedNode, mind: Mind, batch: Batch) -> None:
         header, top, report = batch.header, self._tops[node.index], self._ledger.report
         if top is not None and batch.digest != top.digest:
-            if header.position != top.position + 1 or (header.parent != top.digest and top.position > 0):
+            floor = self._get_floor(mind, node.index)  # who lost its disk goes on above what is final
+            is_next = header.position == top.position + 1 and (header.parent == top.digest or top.position == 0)
+            if not is_next and not header.position - 1 == floor > top.position:
                 report(
                     "L1", header.position, node.index, f"puts a batch into its lane that does not follow {top.position}"
                 )
-            if header.position > self._final[node.index] + self._parameters.lane_window:
+            if header.position > self._get_floor(mind, node.index) + self._parameters.lane_window:
                 report("L1", header.position, node.index, "puts a batch into its lane beyond the window")
         self._tops[node.index] = Tip(header.position, batch.digest)
 
-    def _check_kept(self, node: int, batch: Batch, event: Event | None) -> None:
+    def _check_kept(self, node: int, mind: Mind, batch: Batch, event: Event | None) -> None:
         """A batch that was pushed comes from its owner, whole, signed and in the window. # L3"""
         header = batch.header
         if batch.digest in self._kept or not isinstance(event, MessageReceived) or not isinstance(event.message, Batch):
             return
         self._kept.add(batch.digest)
-        limit = self._final[header.lane] + self._parameters.lane_window + self._parameters.lane_window_slack
+        limit = self._get_floor(mind, header.lane) + self._parameters.lane_window + self._parameters.lane_window_slack
         is_right = batch.is_payload_intact and header.payload_bytes <= self._parameters.batch_bytes_max
         is_signed = self._ledger.verify(
             header.lane, header.compute_signing_bytes(self._ledger.genesis.chain_id), batch.signature
@@ -97,7 +108,7 @@ class PushMonitor(DecisionMonitor):
             return
         position, pushed = batch.header.position, self._pushed[node.index]
         delivered, held = mind.reported.get(peer, (0, 0))
-        if position > max(pushed.get(peer, 0), held, delivered, self._final[node.index]) + 1:
+        if position > max(pushed.get(peer, 0), held, delivered, self._get_floor(mind, node.index)) + 1:
             self._ledger.report("L2", position, node.index, f"pushes to validator {peer} what is not next")
         if position > delivered + self._parameters.lane_window:
             self._ledger.report("L2", position, node.index, f"pushes beyond the window of validator {peer}")
@@ -113,7 +124,7 @@ class PushMonitor(DecisionMonitor):
             peer in self._ledger.faulty
             or top is None
             or not is_new
-            or not self._final[node.index] < following <= top.position
+            or not self._get_floor(mind, node.index) < following <= top.position
         ):
             return
         pushes = [e for e in effects if isinstance(e, Send) and e.peer == peer and isinstance(e.message, Batch)]

@@ -72,8 +72,6 @@ class SigningMonitor(Observer):
 
     def _check_certificate(self, node: int, certificate: Certificate) -> None:
         report, view = self._ledger.report, certificate.view
-        if not self._ledger.is_strong(set(certificate.signers)):
-            report("G1", view, node, f"holds a certificate of {len(certificate.signers)} signers to be strong")
         for signer, signature in zip(certificate.signers, certificate.signatures, strict=True):
             facts = (certificate.epoch, certificate.kind, view, certificate.digest, signature)
             if self._is_signature(signer, *facts):
@@ -85,3 +83,6 @@ class SigningMonitor(Observer):
                 report("G4", view, node, f"counts the vote of validator {others[0]} as one of validator {signer}")
             else:
                 report("C2", view, node, f"uses a certificate that validator {signer} has not signed")
+            return
+        if not self._ledger.is_strong(set(certificate.signers)):
+            report("G1", view, node, f"holds a certificate of {len(certificate.signers)} signers to be strong")

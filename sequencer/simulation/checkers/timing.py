@@ -1,4 +1,4 @@
-"""Judge when a validator gives up a view, and how often it says so. # T1 T2 T3 T4"""
+"""Judge when a validator gives up a view, and how often it says so. # T1 T2 T3 T4 T5"""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ class TimeMonitor(DecisionMonitor):
         is_proposed = view in mind.proposals
         factor = ADVANCE_FACTOR if is_proposed else PROPOSAL_FACTOR
         if waited_ms < factor * self._parameters.view_timeout_base_ms:
-            rule = "T3" if is_proposed else "T2"
+            is_at_once = waited_ms < self._parameters.view_timeout_base_ms
+            rule = "T3" if is_proposed else "T5" if is_at_once else "T2"
             self._ledger.report(rule, view, node, f"gives the view up after {waited_ms} ms, less than {factor} T")
         elif waited_ms < factor * self.compute_view_time(mind, view):
             self._ledger.report("T1", view, node, f"gives the view up after {waited_ms} ms: T does not grow")
@@ -71,5 +72,6 @@ class TimeMonitor(DecisionMonitor):
             return True
         proposed = mind.proposals.get(view)
         if proposed is None:  # nobody waits for who was not heard for n views # T5
-            return mind.views_entered - mind.heard.get(leader, 0) >= self._committee.size
+            silence = mind.views_entered - mind.heard.get(leader, 0)
+            return leader in self._ledger.faulty or silence >= self._committee.size
         return leader in self._ledger.faulty or proposed[0].header.parent_view <= mind.finalized_view

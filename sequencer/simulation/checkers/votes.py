@@ -40,7 +40,11 @@ class SignatureChecker(Observer):
 
     def on_boot(self, node: SimulatedNode) -> None:
         self._logged[node.index] = frozenset(node.store.durable.votes)
-        views = [record.number for record in node.store.vote_log if record.kind in _VIEW_KINDS]
+        views = [
+            record.number
+            for record in node.store.vote_log
+            if record.kind in _VIEW_KINDS and record.epoch == self._ledger.genesis.committee.epoch
+        ]
         self._floor[node.index] = self._view[node.index] = max(views, default=0)
 
     def on_durable(self, node: SimulatedNode, votes: Sequence[VoteRecord], records: Sequence[StoreRecord]) -> None:

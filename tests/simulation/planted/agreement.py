@@ -5,12 +5,31 @@ from __future__ import annotations
 from sequencer.simulation.options import SimulationOptions
 from tests.simulation.planted.edit import Edit
 from tests.simulation.planted.plant import PlantedBug
-from tests.simulation.plays import play_late_notarization, play_restart_alone
+from tests.simulation.plays import (
+    play_late_notarization,
+    play_relayed_vote,
+    play_restart_alone,
+    play_skipped_view,
+)
 
 NO_NULLIFY = "        and RecordKind.NULLIFY not in record.own\n"
 BLOCK_TIME = "max(parent_header.time_ms + 1, now.wall_ms)"
 
 GROUND = (
+    PlantedBug(
+        "relayed_vote_accepted",
+        "G4",
+        (
+            Edit(
+                "consensus.view_record:ViewRecord.assemble",
+                "verifier(committee.validators[signer].public_key, message, ballot.signature)",
+                "any(verifier(v.public_key, message, ballot.signature) for v in committee.validators)",
+            ),
+        ),
+        ("G4",),
+        SimulationOptions(byzantine=1, behaviours=("stale_replayer",)),
+        play=play_relayed_vote,
+    ),
     PlantedBug(
         "quorum_2f_plus_1",
         "G1",
@@ -70,7 +89,7 @@ PROPOSALS = (
     PlantedBug(
         "forked_lane_ordered",
         "L8",
-        (Edit("lanes.tips:Tips._get_proposable_position", "self._standing.is_frozen(index)", "False"),),
+        (Edit("lanes.standing:Standing.is_clean", " and not self._lanes[lane].is_frozen", ""),),
         ("L8",),
         SimulationOptions(byzantine=1, behaviours=("forking_lane",)),
     ),
@@ -116,13 +135,10 @@ VOTES = (
                 "if record is None or record.get_certificate(VoteKind.NULLIFY) is None:",
                 "if False:",
             ),
-            Edit(
-                "consensus.proposer:choose_parent",
-                "            return None\n        skipped",
-                "            continue\n        skipped",
-            ),
         ),
-        ("V3", "I6"),
+        ("V3",),
+        play=play_skipped_view,
+        is_random=False,
     ),
     PlantedBug(
         "height_skipped",
@@ -191,6 +207,7 @@ VOTES = (
         ),
         ("V11", "I4", "I9"),
         play=play_restart_alone,
+        is_random=False,
     ),
     PlantedBug(
         "finalize_after_nullify",
@@ -209,10 +226,24 @@ VOTES = (
         ),
         ("V12",),
         play=play_late_notarization,
+        is_random=False,
     ),
 )
 
 CERTIFICATES = (
+    PlantedBug(
+        "certificate_unverified",
+        "C2",
+        (
+            Edit(
+                "consensus.view_change:ViewChange.accept",
+                "certificate.verify(state.chain_id, state.committee, state.verifier)",
+                "pass",
+            ),
+        ),
+        ("C2",),
+        SimulationOptions(byzantine=1, behaviours=("forging_certifier",)),
+    ),
     PlantedBug(
         "view_skipped",
         "C3",

@@ -6,6 +6,7 @@ from tests.simulation.planted.edit import Edit
 from tests.simulation.planted.plant import HALT, PlantedBug
 from tests.simulation.plays import (
     play_forwarding_deadlock,
+    play_log_of_another_epoch,
     play_restart_with_finalize,
 )
 
@@ -17,7 +18,7 @@ FORWARDING = (
         "F1",
         (
             Edit("consensus.core:Consensus._forward_entry", "if state.entry is not None and", "if False and"),
-            Edit("consensus.core:Consensus._answer_stale", "if certificate is not None and", "if False and"),
+            Edit("consensus.core:Consensus._answer_stale", "if certificate is None:", "if True:"),
             Edit(
                 "consensus.forwarding:collect_hello_certificates",
                 "return (*anchor, *above[-(HELLO_CERTIFICATES_MAX - 1) :])",
@@ -27,6 +28,7 @@ FORWARDING = (
         ),
         ("F1", "F3", "F4", HALT),
         play=play_forwarding_deadlock,
+        is_random=False,
     ),
     PlantedBug(
         "entry_not_forwarded",
@@ -43,7 +45,7 @@ FORWARDING = (
     PlantedBug(
         "late_unanswered",
         "F4",
-        (Edit("consensus.core:Consensus._answer_stale", "if certificate is not None and", "if False and"),),
+        (Edit("consensus.core:Consensus._answer_stale", "if certificate is None:", "if True:"),),
         ("F4",),
     ),
     PlantedBug(
@@ -53,7 +55,7 @@ FORWARDING = (
             Edit("consensus.own_votes:OwnVotes.collect_hello_votes", "if not self.can_sign:", "if True:"),
             Edit("consensus.own_votes:OwnVotes.__init__", "tuple(certificates)", "()"),
         ),
-        ("F5", HALT),
+        ("F5",),
         play=play_restart_with_finalize,
     ),
     PlantedBug(
@@ -102,6 +104,12 @@ TIME = (
         ("T3",),
     ),
     PlantedBug(
+        "silent_too_soon",
+        "T5",
+        (Edit("consensus.activity:Activity._is_recent", "<= self._committee.size", "<= 0"),),
+        ("T5",),
+    ),
+    PlantedBug(
         "repeated_too_soon",
         "T4",
         (Edit("consensus.view_clock:ViewClock.start_retry", "ADVANCE_FACTOR * self", "self"),),
@@ -121,6 +129,14 @@ RESTART = (
             ),
         ),
         ("D1",),
+    ),
+    PlantedBug(
+        "old_epoch_wal",
+        "R1",
+        (Edit("consensus.own_votes:OwnVotes.__init__", "if record.epoch == epoch and", "if"),),
+        ("R1",),
+        play=play_log_of_another_epoch,
+        is_random=False,
     ),
     PlantedBug(
         "log_forgotten",

@@ -48,7 +48,9 @@ class PlantedBug:
     options: SimulationOptions = field(default_factory=SimulationOptions)
     """What the seeds of this bug share."""
     play: Play | None = None
-    """The directed play that catches it; None: random seeds do."""
+    """The directed play that it breaks; the play is a test of its own, and this is its control."""
+    is_random: bool = True
+    """Whether random seeds catch it; else only the play does."""
     also_at: tuple[int, ...] = ()
     """Further sizes of the committee at which it must be caught."""
     harmless_at: tuple[int, ...] = ()
@@ -86,17 +88,22 @@ class Catch:
 def hunt(bug: PlantedBug, seeds: int, options: SimulationOptions | None = None) -> Catch:
     """Perform the bug's play, or run seeds 0.. until one breaks a promise; then do the same without the bug."""
     options = options or bug.options
-    if bug.play is not None:
-        outcome = perform(bug.play, bug.plant)
-        rule = outcome.rules[0] if outcome.rules else "" if outcome.is_through else HALT
-        clean = perform(bug.play) == COMES_THROUGH
-        return Catch(bug, options.validators, None, rule, outcome.detail or bug.play.__name__, clean)
+    if bug.play is not None and not bug.is_random:
+        return hunt_by_play(bug, bug.play)
     for seed in range(seeds):
         found = run_seed(seed, options, bug.plant)
         if found.violations:
             first = found.violations[0]
             return Catch(bug, options.validators, seed, first.rule, first.detail, is_clean(seed, options))
     return Catch(bug, options.validators, None, "", "survived", False)
+
+
+def hunt_by_play(bug: PlantedBug, play: Play) -> Catch:
+    """Perform the play with the bug, then without."""
+    outcome = perform(play, bug.plant)
+    rule = outcome.rules[0] if outcome.rules else "" if outcome.is_through else HALT
+    clean = perform(play) == COMES_THROUGH
+    return Catch(bug, bug.options.validators, None, rule, outcome.detail or play.__name__, clean)
 
 
 @dataclass(frozen=True, slots=True)
