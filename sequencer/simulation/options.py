@@ -34,7 +34,7 @@ def draw_parameters(rng: random.Random) -> Parameters:
         SIMULATION_PARAMETERS,
         view_timeout_base_ms=timeout_ms,
         pace_ms=min(rng.choice((300, 700, 1_000)), 2 * timeout_ms),  # above 3 T every leader is given up in vain
-        idle_ms=rng.choice((1_000, 1_300, 1_600)),
+        idle_ms=rng.choice((1_300, 1_600, 1_800)),
         lane_advance_max=rng.choice((4, 8)),
         retain_heights=retain_heights,
         snapshot_interval_heights=min(retain_heights, 16),

@@ -129,7 +129,7 @@ class Simulation:
 
     def _draw_plan(self) -> tuple[Fault, ...]:
         size, drift_ms = self.options.validators, self.genesis.parameters.clock_drift_ms_max
-        return plan_faults(self.seed, size, self.cast.fragile, drift_ms, self.options.faults)
+        return plan_faults(self.seed, size, self.cast, drift_ms, self.options.faults)
 
     def _attach_checkers(self, economy: Economy) -> None:
         size, ledger = self.options.validators, self.ledger

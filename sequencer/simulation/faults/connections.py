@@ -76,9 +76,9 @@ def _draw_eclipse(ground: Ground) -> Draw:
 
 KINDS = (
     FaultKind("connection_loss", "a connection breaks and loses an unknown suffix", (3, 12), _draw_loss, _inflict_loss),
-    FaultKind("duplicate", "messages arrive again after a reconnection", (1, 4), _draw_duplicate, _inflict_duplicate),
+    FaultKind("duplicate", "messages arrive again after a reconnection", (2, 4), _draw_duplicate, _inflict_duplicate),
     FaultKind("partition", "the network falls apart in halves", (1, 2), _draw_partition, _inflict_partition),
     FaultKind("isolation", "one node reaches nobody", (1, 3), _draw_isolation, _inflict_partition),
     FaultKind("bridge", "two halves that only one node reaches", (1, 3), _draw_bridge, _inflict_bridge),
-    FaultKind("eclipse", "one node reaches one peer only", (1, 3), _draw_eclipse, _inflict_bridge),
+    FaultKind("eclipse", "one node reaches one peer only", (2, 3), _draw_eclipse, _inflict_bridge),
 )

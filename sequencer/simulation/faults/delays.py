@@ -59,7 +59,7 @@ def _inflict_reorder(fault: Fault, site: Site) -> None:
 
 def _draw_asymmetric(ground: Ground) -> Draw:
     one, other = ground.draw_pair()
-    return (*ground.draw_span(1_000, 6_000), (one,), (other,), 0)
+    return (*ground.draw_span(2_000, 8_000), (one,), (other,), 0)
 
 
 def _inflict_asymmetric(fault: Fault, site: Site) -> None:
@@ -74,6 +74,6 @@ KINDS = (
     FaultKind("delay", "a link, or all links of a node, become slow", (1, 4), _draw_delay, _inflict_delay),
     FaultKind("one_way_slow", "one direction is slow for long", (1, 3), _draw_one_way_slow, _inflict_delay),
     FaultKind("gst", "everything is slow until GST", (1, 1), _draw_gst, _inflict_delay),
-    FaultKind("reorder", "votes overtake data, or data votes", (1, 3), _draw_reorder, _inflict_reorder),
-    FaultKind("asymmetric", "one direction carries nothing for a while", (1, 3), _draw_asymmetric, _inflict_asymmetric),
+    FaultKind("reorder", "votes overtake data, or data votes", (2, 4), _draw_reorder, _inflict_reorder),
+    FaultKind("asymmetric", "one direction carries nothing for a while", (2, 4), _draw_asymmetric, _inflict_asymmetric),
 )

@@ -24,6 +24,8 @@ HEAL_US = 30 * SECOND
 """All faults have ended and every node runs by then."""
 START_US_MAX = HEAL_US - 3 * SECOND
 END_US_MAX = HEAL_US - 1 * SECOND
+ANY_PAIR_SHARE = 0.2
+"""Chance that the ends of a faulty connection are drawn from all validators and not from the correct ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,8 @@ class Ground:
     rng: random.Random
     size: int
     """Validators."""
+    correct: tuple[int, ...]
+    """Those that are not Byzantine; a fault counts only where they feel it."""
     fragile: tuple[int, ...]
     """Those that may be damaged beyond the crash model: of power at most F."""
     drift_ms: int
@@ -100,8 +104,9 @@ class Ground:
         return self.rng.randrange(self.size)
 
     def draw_pair(self) -> tuple[int, int]:
-        """Return two nodes in random order."""
-        one, other = self.rng.sample(range(self.size), 2)
+        """Return two nodes in random order, mostly correct ones."""
+        is_any = len(self.correct) < 2 or self.rng.random() < ANY_PAIR_SHARE
+        one, other = self.rng.sample(range(self.size) if is_any else self.correct, 2)
         return one, other
 
     def draw_group(self) -> tuple[int, ...]:

@@ -7,8 +7,9 @@ data, drawn before the run; everything in it ends before `HEAL_US`.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from sequencer.simulation.cast import Cast
 from sequencer.simulation.faults import clocks, connections, delays, disk, process
 from sequencer.simulation.faults.fault import Fault, FaultKind, Ground
 
@@ -22,13 +23,14 @@ CATALOGUE: dict[str, FaultKind] = {
 ALL_FAULTS: tuple[str, ...] = tuple(CATALOGUE)
 
 
-def plan_faults(seed: int, size: int, fragile: Iterable[int], drift_ms: int, kinds: Sequence[str]) -> tuple[Fault, ...]:
+def plan_faults(seed: int, size: int, cast: Cast, drift_ms: int, kinds: Sequence[str]) -> tuple[Fault, ...]:
     """Draw the faults of one seed for `size` nodes, by start; each of `kinds` is on with `SWARM_SHARE`."""
     plan: list[Fault] = []
+    correct = tuple(index for index in range(size) if index not in cast.byzantine)
     for name in kinds:
         rng = random.Random(f"{seed}/faults/{name}")
         if rng.random() < SWARM_SHARE:
-            plan.extend(_draw_kind(CATALOGUE[name], Ground(rng, size, tuple(sorted(fragile)), drift_ms)))
+            plan.extend(_draw_kind(CATALOGUE[name], Ground(rng, size, correct, tuple(sorted(cast.fragile)), drift_ms)))
     return tuple(sorted(plan, key=lambda fault: (fault.start_us, fault.kind, fault.number)))
 
 
