@@ -176,7 +176,7 @@ class Settling:
         """Votes leave with what is held, so HAVE costs no message of its own then. # L4"""
         votes = self._parts.consensus.take_effects()
         effects.extend(votes)
-        if any(isinstance(e, out.Broadcast) and isinstance(e.message, Vote | Proposal) for e in votes):
+        if votes and any(isinstance(e, out.Broadcast) and isinstance(e.message, (Vote, Proposal)) for e in votes):
             self._parts.lanes.flush_have(now)
             effects.extend(self._parts.lanes.take_effects())
         if self._parts.alarm is not None:
