@@ -259,6 +259,8 @@ class SimulatedStore:
         if len(heights) < 2 or heights[-2] > durable.certified_height:
             return 0
         floor = min(max(durable.blocks, default=0) - retain_heights, heights[-2]) + 1
+        if floor <= 1:
+            return 0
         doomed = [height for height in durable.blocks if height < floor]
         for height in doomed:
             for batch in durable.blocks.pop(height).batches:
