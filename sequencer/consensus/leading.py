@@ -38,15 +38,20 @@ class Leading:
             state.counters.proposals_surplus += 1
 
     def note_work(self, now: Instant) -> None:
-        """Remember since when a leader could have ordered something; timeouts run from there. # T2"""
+        """Remember since when a leader could have ordered something; timeouts run from there. # T2 T3"""
+        clock = self._state.clock
+        if clock.work_since_ms is None and (self._state.is_proposed or self._is_work_known()):
+            clock.work_since_ms = now.mono_ms
+
+    def _is_work_known(self) -> bool:
+        """Tell whether a leader that knows what this node knows would order something."""
         state = self._state
-        if state.clock.work_since_ms is not None or state.is_proposed or state.is_cut_frozen:
-            return
+        if state.is_cut_frozen:
+            return False
         parent = self._choose_parent()
         header = None if parent is None else state.tree.get(parent.digest)
         cut = (header or state.tree.head).cut
-        if state.availability.get_supported_cut(cut, (1,) * len(cut)) != cut:
-            state.clock.work_since_ms = now.mono_ms
+        return state.availability.get_supported_cut(cut, (1,) * len(cut)) != cut
 
     def try_propose(self, now: Instant) -> None:
         """Propose as soon as this leader may and its time has come. # P1 P2 P4 P5"""

@@ -22,7 +22,7 @@ class ViewClock:
     is_leader_silent: bool = False
     """The leader was not heard for n views: nobody waits for its proposal. # T5"""
     work_since_ms: int | None = None
-    """Since when a leader could have ordered something. # T2"""
+    """Since when a leader could have ordered something, or has. # T2 T3"""
     propose_ms: int | None = None
     """When this leader proposes. # P4"""
     retest_ms: int | None = None
@@ -43,8 +43,8 @@ class ViewClock:
     def compute_deadline(self, is_proposed: bool) -> int:
         """Return when the view is given up: t_prop while nothing is proposed, else t_adv. # T2 T3
 
-        Both run from the moment at which a leader could have ordered something, and at the
-        latest from T_IDLE after the entry, when it proposes an empty block.
+        Both run from the moment at which a leader could have ordered something or has proposed, and
+        at the latest from T_IDLE after the entry, when it proposes an empty block.
         """
         if self.is_leader_silent and not is_proposed:
             return self.entered_ms  # T5

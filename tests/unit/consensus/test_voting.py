@@ -103,6 +103,18 @@ def test_V5_proposal_that_can_never_be_valid_makes_its_receiver_give_the_view_up
     assert node.take_votes() == [(Z, 1, ZERO)]
 
 
+def test_T3_proposal_that_nobody_can_notarize_is_given_up_5_T_after_it_came() -> None:
+    """Also in an idle view: with a proposal nobody waits for work any more."""
+    node = make_follower()
+    node.shelf.is_full = False
+    cut = tuple(TIP if lane == leader_of(1) else tip for lane, tip in enumerate(ROOT.cut))
+    node.core.on_proposal(leader_of(1), propose(make_header(1, cut=cut)), at(3))
+    node.core.on_timer(at(3 + 5 * PARAMETERS.view_timeout_base_ms - 1))
+    assert node.take_votes() == []
+    node.core.on_timer(at(3 + 5 * PARAMETERS.view_timeout_base_ms))
+    assert node.take_votes() == [(Z, 1, ZERO)]
+
+
 def test_T2_view_without_a_proposal_is_given_up() -> None:
     """After the idle time and 3 T, not before."""
     node = make_follower()
