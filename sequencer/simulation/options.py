@@ -26,15 +26,21 @@ SIMULATION_PARAMETERS = Parameters(
 """A slow network's times: few events per second, and snapshots often enough to restart from them."""
 
 
-def draw_parameters(rng: random.Random) -> Parameters:
-    """Return the times of one seed: some are too short for the network, so that views fail without a fault."""
-    timeout_ms = rng.choice((80, 250, 500))
+def draw_parameters(rng: random.Random, faulty_max: int = 1) -> Parameters:
+    """Return the times of one seed: some are too short for the network, so that views fail without a fault.
+
+    After the healing up to `faulty_max` leaders may follow each other whose views each last T_IDLE + 5 T, after
+    one that the faults spoilt, before the three heights that I12 demands: both times shrink with it.
+    """
+    timeout_max_ms = 2 * SIMULATION_PARAMETERS.view_timeout_max_ms // (1 + faulty_max)
+    timeout_ms = min(rng.choice((80, 250, 500)), timeout_max_ms)
     retain_heights = rng.choice((2, 6, 10_000))  # a node that was away for a few seconds must join by snapshot
     return replace(
         SIMULATION_PARAMETERS,
         view_timeout_base_ms=timeout_ms,
+        view_timeout_max_ms=timeout_max_ms,
         pace_ms=min(rng.choice((300, 700, 1_000)), 2 * timeout_ms),  # above 3 T every leader is given up in vain
-        idle_ms=rng.choice((1_300, 1_600, 1_800)),
+        idle_ms=rng.choice((1_300, 1_600, 1_800)) * 3 // (2 + faulty_max),
         lane_advance_max=rng.choice((4, 8)),
         retain_heights=retain_heights,
         snapshot_interval_heights=min(retain_heights, 16),
@@ -64,6 +70,15 @@ class SimulationOptions:
     def get_powers(self) -> tuple[int, ...]:
         """Return the voting power of each validator."""
         return self.powers or (1,) * self.validators
+
+    def count_faulty_max(self) -> int:
+        """Return how many validators can be faulty together, with power at most F; at least 1."""
+        powers = self.get_powers()
+        left, count = (sum(powers) - 1) // 3, 0
+        for power in sorted(powers):
+            left -= power
+            count += left >= 0
+        return max(1, count)
 
     def verify(self) -> None:
         """Refuse what cannot run; raises `LocalError` naming the option."""

@@ -302,5 +302,6 @@ def make_genesis(seed: int, options: SimulationOptions, scheme: TokenScheme, eco
         validators=validators,
         rollups=economy.rollups,
         deposits=economy.deposits,
-        parameters=options.parameters or draw_parameters(random.Random(f"{seed}/parameters")),
+        parameters=options.parameters
+        or draw_parameters(random.Random(f"{seed}/parameters"), options.count_faulty_max()),
     )
