@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 START_US = 500 * MILLISECOND
 STOP_US = 42 * SECOND
 """Nothing new is submitted after this, so that everything can become final."""
-INTERVAL_US = 2_300 * MILLISECOND
+INTERVAL_US = 2_600 * MILLISECOND
 """Mean time between submissions, but for `INTERVAL_US_MAX`."""
-INTERVAL_US_MAX = 4 * SECOND
+INTERVAL_US_MAX = 5 * SECOND
 """Longest time between submissions."""
-GROUP_MAX = 14
+GROUP_MAX = 13
 """Items that a client hands in at once, at most."""
 RETRY_US = 3 * SECOND
 RETRIED_MAX = 64

@@ -34,12 +34,12 @@ def draw_parameters(rng: random.Random, faulty_max: int = 1) -> Parameters:
     """
     timeout_max_ms = 2 * SIMULATION_PARAMETERS.view_timeout_max_ms // (1 + faulty_max)
     timeout_ms = min(rng.choice((80, 250, 500)), timeout_max_ms)
-    retain_heights = rng.choice((2, 6, 10_000))  # a node that was away for a few seconds must join by snapshot
+    retain_heights = rng.choice((6, 12, 10_000))  # who was away for long must join by snapshot
     return replace(
         SIMULATION_PARAMETERS,
         view_timeout_base_ms=timeout_ms,
         view_timeout_max_ms=timeout_max_ms,
-        pace_ms=min(rng.choice((300, 700, 1_000)), 2 * timeout_ms),  # above 3 T every leader is given up in vain
+        pace_ms=min(rng.choice((400, 800, 1_000)), 2 * timeout_ms),  # above 3 T every leader is given up in vain
         idle_ms=rng.choice((1_300, 1_600, 1_800)) * 3 // (2 + faulty_max),
         lane_advance_max=rng.choice((4, 8)),
         retain_heights=retain_heights,

@@ -62,11 +62,11 @@ def _inflict_vote_log_rot(fault: Fault, site: Site) -> None:
     """A bit of the vote log turns; whoever starts on it must notice and sign nothing."""
     for node in fault.nodes:
         store = site.nodes[node].store
-        if site.nodes[node].is_running and store.rot_vote_log(site.rng):
+        site.crash(node, Survival.PREFIX, fault.end_us)
+        if store.rot_vote_log(site.rng):
+            site.hit(node)
             if store.has_forgotten:
                 site.make_faulty(node)
-            site.crash(node, Survival.PREFIX, fault.end_us)
-            site.hit(*([] if store.has_forgotten else [node]))
 
 
 def _inflict_bit_rot(fault: Fault, site: Site) -> None:
@@ -81,9 +81,9 @@ def _inflict_bit_rot(fault: Fault, site: Site) -> None:
 def _inflict_empty_disk(fault: Fault, site: Site) -> None:
     """The node comes back with a new disk: an observer that must fetch everything."""
     for node in fault.nodes:
-        if site.crash(node, Survival.NOTHING, fault.end_us):
-            site.nodes[node].store.wipe()
-            site.hit(node)
+        site.crash(node, Survival.NOTHING, fault.end_us)
+        site.nodes[node].store.wipe()
+        site.hit(node)
 
 
 KINDS = (
