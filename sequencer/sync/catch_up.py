@@ -129,11 +129,15 @@ class CatchUp:
             if self.following is not None:
                 self.following.leave(peer)
             return ()
-        self._verify_links(blocks, head)
-        self._verify_finalization(blocks[-1])
-        _verify_batches(blocks, head)
-        for block in blocks:
-            self._verify_owners(block)
+        try:
+            self._verify_links(blocks, head)
+            self._verify_finalization(blocks[-1])
+            _verify_batches(blocks, head)
+            for block in blocks:
+                self._verify_owners(block)
+        except PeerError:
+            self._heights.pop(peer, None)  # its word counts for nothing until it says HELLO again: no ping-pong. # I14
+            raise
         return blocks
 
     def get_need(self, delivered: Height, retain_heights: int, has_asked: bool) -> Need:

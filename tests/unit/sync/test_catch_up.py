@@ -214,6 +214,18 @@ def test_R2_peer_without_the_blocks_is_not_asked_again_and_again() -> None:
     assert asked == 1
 
 
+def test_I14_peer_whose_answer_is_wrong_is_not_asked_until_it_says_hello_again() -> None:
+    """A ban closes the connection a little later; until then request and lie must not chase each other."""
+    catch_up = make_catch_up(100)
+    assert ask(catch_up) == 1
+    with pytest.raises(PeerError):
+        catch_up.verify_answer(1, SyncBlocks((replace(BLOCKS[0], finalization=None),), None), GROUP.root)
+    assert ask(catch_up) is None
+    assert ask(catch_up, now_ms=5_000, blocked=0) is None
+    catch_up.on_peer_height(1, 100)
+    assert ask(catch_up, now_ms=6_000) == 1
+
+
 def test_R2_liar_that_stays_silent_is_asked_seldom() -> None:
     """A peer that claims 2^60 and answers nothing costs one request in two seconds."""
     catch_up = make_catch_up(2**60)
