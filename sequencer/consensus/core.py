@@ -86,6 +86,15 @@ class Consensus:
         """Newest header handed out as finalized (or executed before the start)."""
         return self._state.tree.head
 
+    def is_due(self, now: Instant) -> bool:
+        """Tell whether time alone may let this node act: a proposal waits for its time, which comes early when the
+        wall clock jumps, so every input tests it again; or the time to propose or to fetch has come. # V7 P4
+        """
+        if self._state.clock.retest_ms is not None:
+            return True
+        due_ms = get_earliest(self._state.clock.propose_ms, self._state.fetch.get_timer())
+        return due_ms is not None and now.mono_ms >= due_ms
+
     @property
     def is_finalized_connected(self) -> bool:
         """Tell whether the newest finalized block and all its ancestors were handed out."""
@@ -192,8 +201,9 @@ class Consensus:
         self._state.activity.note_unverified(peer, vote)
         # Who finalizes a view holds its notarization, so it has moved on. # V12 C3
         self._state.forwarding.note_view(peer, vote.view + (vote.kind is VoteKind.FINALIZE))
-        is_news = vote.entry is not None and vote.entry.view + 1 > self.view
-        if vote.entry is not None and is_news:
+        is_news = self.is_due(now)
+        if vote.entry is not None and vote.entry.view + 1 > self.view:
+            is_news = True
             self._view_change.accept(vote.entry, now)
         if vote.view < self.view and (vote.kind is VoteKind.NULLIFY or vote.is_resend):
             self._answer_stale(peer, vote.view, now)

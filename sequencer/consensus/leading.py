@@ -104,6 +104,7 @@ class Leading:
         proposal = Proposal(header, justification, signature)
         state.effects.append(Broadcast(proposal))
         self.keep_proposal(proposal, now)
+        self.note_work(now)
 
     def _choose_parent(self) -> Parent | None:
         state = self._state

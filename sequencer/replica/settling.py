@@ -115,7 +115,7 @@ class Settling:
             if check is not None:
                 effects.append(check)
         self._parts.mempool.on_batched(self._parts.lanes.take_created())
-        if self._parts.lanes.take_change():
+        if self._parts.lanes.take_change() or self._parts.consensus.is_due(now):
             self._parts.consensus.recheck(now)
 
     def _take_finalized(self, now: Instant) -> bool:

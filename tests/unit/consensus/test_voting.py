@@ -8,7 +8,7 @@ import pytest
 
 from sequencer.errors import PeerError
 from sequencer.types.effects import BanPeer, PersistVote
-from sequencer.types.primitives import LaneLimits, Tip
+from sequencer.types.primitives import Instant, LaneLimits, Tip
 from sequencer.types.records import RecordKind, VoteRecord
 from sequencer.types.vote import Proposal, Vote, VoteKind
 from tests.unit.consensus.world import (
@@ -222,3 +222,16 @@ def test_L9_slow_lane_advances_by_one_batch(
     node.core.on_proposal(leader_of(1), propose(make_header(1, cut=cut)), at(1))
     assert [kind for kind, _, _ in node.take_votes()] == votes
     assert node.core.take_suspicions() == []
+
+
+def test_V7_early_proposal_is_tested_again_at_any_vote_once_the_wall_clock_has_jumped() -> None:
+    """Its time may come before the monotonic clock says so: the wall clock was set right."""
+    node = make_follower()
+    early = replace(FIRST, time_ms=ROOT.time_ms + 60_000)
+    node.core.on_proposal(leader_of(1), propose(early), at(1))
+    assert node.take_votes() == []
+    assert node.core.is_due(at(1))
+    jumped = Instant(2, ROOT.time_ms + 60_000)
+    peer = next(index for index in range(4) if index not in (node.index, leader_of(1)))
+    assert node.core.on_vote(peer, sign_vote(peer, N, 1, OTHER.digest), jumped)
+    assert node.take_votes() == [(N, 1, early.digest)]
