@@ -20,6 +20,10 @@ NAMED = (
     "no_certificate_forwarding",
     "gc_feeds_ordering",
     "epoch_unsigned",
+    "skipped_nullification",
+    "relayed_vote_accepted",
+    "old_epoch_wal",
+    "bound_removed",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sequencer.simulation.options import SimulationOptions
 from tests.simulation.planted.edit import Edit
 from tests.simulation.planted.plant import HALT, PlantedBug
 from tests.simulation.plays import play_gap_below_tip, play_lost_push, play_restart_with_own_batch
@@ -93,6 +94,29 @@ LANES = (
     ),
 )
 
+LIMITS = (
+    PlantedBug(
+        "bound_removed",
+        "I11",
+        (Edit("consensus.core:Consensus.on_vote", "< vote.view <= self.view + FUTURE_VIEWS_MAX", "< vote.view"),),
+        ("I11",),
+        SimulationOptions(byzantine=1, behaviours=("flooding_peer",)),
+    ),
+    PlantedBug(
+        "header_asked_without_pause",
+        "I14",
+        (
+            Edit(
+                "consensus.header_fetch:HeaderFetch.poll",
+                "wanted.due_ms = now_ms + ",
+                "wanted.due_ms = now_ms + 1 + 0 * ",
+            ),
+        ),
+        ("I14",),
+        SimulationOptions(byzantine=1, behaviours=("flooding_peer",)),
+    ),
+)
+
 ORDER = (
     PlantedBug(
         "delivered_with_holes",
@@ -126,4 +150,4 @@ ORDER = (
     ),
 )
 
-BUGS = (*LANES, *ORDER)
+BUGS = (*LANES, *LIMITS, *ORDER)
