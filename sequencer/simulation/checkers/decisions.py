@@ -73,7 +73,7 @@ class VoteMonitor(DecisionMonitor):
         if view <= mind.finalized_before:
             report("C4", view, node, f"votes in a view at or below the finalized view {mind.finalized_before}")
         if view > mind.view:
-            rule, why = self._find_cause(mind, view - 1)
+            rule, why = find_cause(self._ledger, mind, view - 1)
             report(rule, view, node, f"votes though nothing led it beyond view {mind.view}: {why}")
         elif view < mind.view_before and vote.kind is not VoteKind.FINALIZE:
             report("V1", view, node, f"votes in an old view, it is in view {mind.view_before}")
@@ -81,7 +81,7 @@ class VoteMonitor(DecisionMonitor):
     def _check_finalize(self, node: int, mind: Mind, vote: Vote) -> None:
         report, view = self._ledger.report, vote.view
         if not mind.holds(VoteKind.NOTARIZE, view, vote.digest):
-            rule, why = self._find_cause(mind, view)
+            rule, why = find_cause(self._ledger, mind, view)
             report("V12" if rule == "C3" else rule, view, node, f"finalizes what it has not seen notarized: {why}")
         elif mind.held_before(VoteKind.NOTARIZE, view):
             report("V12", view, node, "finalizes later than at the moment of notarization")
@@ -89,17 +89,6 @@ class VoteMonitor(DecisionMonitor):
             report("V12", view, node, f"finalizes a view that it has left for view {mind.view_before}")
         if mind.held_before(VoteKind.NULLIFY, view):
             report("V12", view, node, "finalizes a view whose nullification it holds")
-
-    def _find_cause(self, mind: Mind, view: View) -> tuple[str, str]:
-        """Return the rule by which a certificate of `view` was believed in that nobody has, and why."""
-        if view in mind.missigned:
-            return mind.missigned[view], "it counts a vote that the peer it came from has not signed"
-        if view in mind.forged:
-            return "C2", "it believes a certificate that not everybody signed whom it names"
-        counts = [len(voters) for key, voters in mind.votes.items() if key[1] == view and self._ledger.is_weak(voters)]
-        if counts:
-            return "G1", f"it takes {max(counts)} votes for a strong set"
-        return "C3", "there is no certificate of the view before"
 
     def on_decided(self, node: SimulatedNode, mind: Mind, event: Event | None, effects: tuple[Effect, ...]) -> None:
         """What is signed now is written down first. # P5 V10 V11 V12"""
@@ -155,12 +144,14 @@ class ProposalMonitor(DecisionMonitor):
         if (RecordKind.NULLIFY, view) in mind.decided:
             report("P1", view, node.index, "proposes in a view that it has nullified")
         if view > mind.view:
-            report("C3", view, node.index, f"proposes though no certificate led it beyond view {mind.view}")
+            rule, why = find_cause(self._ledger, mind, view - 1)
+            report(rule, view, node.index, f"proposes though nothing led it beyond view {mind.view}: {why}")
         parent = self._ledger.headers.get(header.parent_digest)
         self._check_parent(node.index, mind, header)
         self._check_justification(node.index, mind, proposal)
         if parent is not None:
             self._check_time(node, mind, header, parent)
+            self._check_cut(node.index, header, parent)
 
     def _check_parent(self, node: int, mind: Mind, header: BlockHeader) -> None:
         report, view, parent_view = self._ledger.report, header.view, header.parent_view
@@ -190,6 +181,12 @@ class ProposalMonitor(DecisionMonitor):
             if (VoteKind.NULLIFY, skipped) not in shown:
                 report("P3", header.view, node, f"does not show that view {skipped} is nullified")
 
+    def _check_cut(self, node: int, header: BlockHeader, parent: BlockHeader) -> None:
+        for lane, (new, old) in enumerate(zip(header.cut, parent.cut, strict=True)):
+            if not old.position <= new.position <= old.position + self._parameters.lane_advance_max:
+                detail = f"moves lane {lane} from {old.position} to {new.position}"
+                self._ledger.report("V5", header.view, node, detail)
+
     def _check_time(self, node: SimulatedNode, mind: Mind, header: BlockHeader, parent: BlockHeader) -> None:
         report, view, now = self._ledger.report, header.view, node.get_instant()
         if header.time_ms != max(parent.time_ms + 1, now.wall_ms):
@@ -209,6 +206,18 @@ class ProposalMonitor(DecisionMonitor):
             if committee.is_weak(peer for peer, held in mind.claims.get(lane, {}).items() if held > before.position):
                 return min(self._parameters.idle_ms, self._parameters.view_timeout_base_ms)
         return self._parameters.idle_ms
+
+
+def find_cause(ledger: Ledger, mind: Mind, view: View) -> tuple[str, str]:
+    """Return the rule by which a certificate of `view` was believed in that nobody has, and why. # G1 G4 C1 C2 C3"""
+    if view in mind.missigned:
+        return mind.missigned[view], "it counts a vote that the peer it came from has not signed"
+    if view in mind.forged:
+        return "C2", "it believes a certificate that not everybody signed whom it names"
+    counts = [len(voters) for key, voters in mind.votes.items() if key[1] == view and ledger.is_weak(voters)]
+    if counts:
+        return "G1", f"it takes {max(counts)} votes for a strong set"
+    return "C3", "there is no certificate of the view before"
 
 
 def _get_fact(message: Message) -> tuple[RecordKind, View] | None:

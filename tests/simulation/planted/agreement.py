@@ -27,8 +27,8 @@ GROUND = (
             ),
         ),
         ("G4",),
-        SimulationOptions(byzantine=1, behaviours=("stale_replayer",)),
         play=play_relayed_vote,
+        is_random=False,
     ),
     PlantedBug(
         "quorum_2f_plus_1",
@@ -171,13 +171,11 @@ VOTES = (
         ("V6", "I8"),
     ),
     PlantedBug(
-        "time_goes_back",
+        "early_block_accepted",
         "V7",
-        (
-            Edit("consensus.voting_rules:check_time", "header.time_ms <= parent.time_ms", "False"),
-            Edit("consensus.proposer:make_header", BLOCK_TIME, "parent_header.time_ms + 1 - 2 * (view % 5 == 0)"),
-        ),
-        ("V7", "I10", "P5"),
+        (Edit("consensus.voting_rules:check_time", "if early_ms > 0:", "if False:"),),
+        ("V7",),
+        SimulationOptions(byzantine=1, behaviours=("time_pusher",)),
     ),
     PlantedBug(
         "vote_sent_first",

@@ -82,7 +82,7 @@ LANES = (
     ),
     PlantedBug(
         "gc_feeds_ordering",
-        "L7",
+        "O2",
         (
             Edit(
                 "ordering.delivery:Delivery._get_lane",
@@ -90,7 +90,7 @@ LANES = (
                 "self._cut[lane].position + (self.lag > 1 and tip.position > self._cut[lane].position))",
             ),
         ),
-        ("O2", "L7", "I5"),
+        ("O2", "I5"),
     ),
 )
 
