@@ -39,10 +39,11 @@ class ForwardingMonitor(DecisionMonitor):
 
     def _check_leader_told(self, node: SimulatedNode, mind: Mind, effects: tuple[Effect, ...]) -> None:
         """Who gives a view up has told its leader how it got there, or knows that it needs no telling. # F1"""
-        view, waited_ms = mind.view, node.get_instant().mono_ms - mind.entered_ms
-        if waited_ms < LEAST_WAIT_FACTOR * self._parameters.view_timeout_base_ms or not mind.is_entered_by_certificate:
+        view = mind.view
+        if not mind.is_entered_by_certificate or not any(_gives_up(effect, view) for effect in effects):
             return
-        if not any(_gives_up(effect, view) for effect in effects):
+        waited_ms = node.get_instant().mono_ms - mind.entered_ms
+        if waited_ms < LEAST_WAIT_FACTOR * self._parameters.view_timeout_base_ms:
             return
         leader = self._ledger.genesis.committee.get_leader(view)
         is_informed = leader == node.index or mind.peer_views.get(leader, 0) >= view or view in mind.proposals
@@ -80,7 +81,8 @@ class ForwardingMonitor(DecisionMonitor):
         if event is None:
             self._answered[node.index] = {}
             return
-        self._check_leader_told(node, mind, effects)
+        if effects:
+            self._check_leader_told(node, mind, effects)
         for view in mind.assembled:
             if not any(_shows(effect, VoteKind.NULLIFY, view) for effect in effects):
                 self._ledger.report("F6", view, node.index, "keeps a nullification that it made of votes to itself")

@@ -18,7 +18,7 @@ from sequencer.types.batch import Batch
 from sequencer.types.block import BlockHeader
 from sequencer.types.commitment import Commitment
 from sequencer.types.effects import Broadcast, Effect, Send
-from sequencer.types.events import Event, MessageReceived
+from sequencer.types.events import Event, MessageReceived, PeerDisconnected
 from sequencer.types.messages import GetBatches, Have, Hello, Message, SyncBlocks
 from sequencer.types.primitives import Digest, Position, View
 from sequencer.types.records import RecordKind, VoteRecord
@@ -172,6 +172,7 @@ class Knowledge(Observer):
         mind.installed_view = header.view
         mind.finalized_view = max(mind.finalized_view, header.view)
         mind.certain.clear()
+        mind.votes.clear()
         mind.proposals.clear()
         mind.peer_views.clear()
         mind.heard.clear()
@@ -190,6 +191,8 @@ class Knowledge(Observer):
             learn = self._learn.get(type(event.message))
             if learn is not None:
                 learn(node, mind, event.peer, event.message)
+        elif isinstance(event, PeerDisconnected):
+            mind.reported.pop(event.peer, None)
         is_observer = node.replica is None or node.replica.observer_reason is not None
         is_judged = node.index not in self._ledger.faulty and not is_observer
         for effect in effects:
@@ -197,7 +200,7 @@ class Knowledge(Observer):
                 self._on_said(node, mind, None, effect.message, is_judged)
             elif isinstance(effect, Send):
                 self._on_said(node, mind, effect.peer, effect.message, is_judged)
-        if is_judged:
+        if is_judged and (effects or event is None or isinstance(event, MessageReceived | PeerDisconnected)):
             for hook in self._decided:
                 hook(node, mind, event, effects)
 
@@ -288,7 +291,6 @@ class Knowledge(Observer):
         for vote in hello.votes:
             self._learn_vote(node, mind, peer, vote)
 
-        mind.reported.pop(peer, None)
         self._learn_have(node, mind, peer, hello.have)
 
     def _learn_have(self, node: SimulatedNode, mind: Mind, peer: int, have: Have) -> None:
