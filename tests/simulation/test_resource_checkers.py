@@ -5,7 +5,7 @@ from __future__ import annotations
 from sequencer.simulation.checkers.amplification import REQUESTS_MAX, AmplificationChecker
 from sequencer.simulation.crash_points import Boundary, Doom
 from sequencer.types.effects import Broadcast, PersistVote
-from sequencer.types.messages import Batches, GetBatches, Have
+from sequencer.types.messages import Batches, GetBatches, Have, Sync
 from sequencer.types.records import RecordKind, VoteRecord
 from tests.simulation.directed import Stage
 from tests.simulation.scenes import Scene, make_batch
@@ -59,6 +59,14 @@ def test_amplification_checker_reports_one_batch_asked_for_without_pause() -> No
     assert scene.rules == []
     for _ in range(REQUESTS_MAX + 1):
         scene.observers.on_sent(scene.nodes[0], 1, GetBatches(2, A, 2, 3))
+    assert scene.rules == ["I14"]
+
+
+def test_amplification_checker_reports_blocks_asked_for_without_pause() -> None:
+    """I14: a node that chases a liar."""
+    scene = make_scene()
+    for _ in range(REQUESTS_MAX + 1):
+        scene.observers.on_sent(scene.nodes[0], 1, Sync(7, 32))
     assert scene.rules == ["I14"]
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sequencer.simulation.node import SimulatedNode
 
 REQUESTS_MAX = 80
-"""Requests for one batch or header within `TRIES` times T_FETCH: two peers at a time, and nobody wakes it. # L6"""
+"""Requests for one batch, header or height within `TRIES` times T_FETCH: two peers at a time. # L6"""
 TRIES = 40
 OPEN_REQUESTS_MAX = 64
 """Requests of one peer that a validator could still answer; older ones are forgotten by it, and here."""
@@ -62,14 +62,14 @@ class AmplificationChecker(Observer):
     def on_sent(self, node: SimulatedNode, peer: int | None, message: Message) -> None:
         if type(message) in _ANSWERS:
             self._check_answer(node.index, peer, message)
-        elif isinstance(message, GetBatches | GetBlocks):
+        elif isinstance(message, GetBatches | GetBlocks | Sync):
             self._count_request(node.index, message)
 
-    def _count_request(self, node: int, message: GetBatches | GetBlocks) -> None:
-        name = message.tip_digest if isinstance(message, GetBatches) else message.digest
+    def _count_request(self, node: int, message: GetBatches | GetBlocks | Sync) -> None:
+        name = _get_name(message)
         times = self._asked[node].setdefault(name, deque(maxlen=REQUESTS_MAX))
         if len(times) == REQUESTS_MAX and self._ledger.now_us - times[0] < self._window_us:
-            detail = f"asked {REQUESTS_MAX} times for {name.hex()[:8]} in {self._window_us // MILLISECOND} ms"
+            detail = f"asked {REQUESTS_MAX} times for {name.hex()[:16]} in {self._window_us // MILLISECOND} ms"
             self._ledger.report("I14", 0, node, detail)
         times.append(self._ledger.now_us)
 
@@ -87,6 +87,17 @@ class AmplificationChecker(Observer):
             )
         else:
             waiting.remove(min(fitting))
+
+
+def _get_name(request: GetBatches | GetBlocks | Sync) -> bytes:
+    """Return what a request is about: a digest, or the first height asked for."""
+    match request:
+        case GetBatches():
+            return request.tip_digest
+        case GetBlocks():
+            return request.digest
+        case Sync():
+            return request.from_height.to_bytes(8, "big")
 
 
 def _get_size_asked(message: Message) -> int:
