@@ -135,11 +135,10 @@ class SimulatedStore:
             self._forget_votes(len(self.vote_log) - len(lost))
         return len(lost)
 
-    def wipe(self) -> None:
-        """Lose everything, as on a new disk: whoever starts on this knows that it must not sign."""
-        self.__init__()  # type: ignore[misc] # a new disk is a new store; the node keeps this one
+    def lose_vote_log(self, reason: str) -> None:
+        """Let whoever starts on this disk be an observer."""
         self.is_damaged = True
-        self._observer_reason = "vote log is missing"
+        self._observer_reason = reason
 
     def rot_vote_log(self, rng: random.Random) -> bool:
         """Turn one bit of the vote log and let the product's reader judge; tells whether there was any."""
@@ -148,13 +147,12 @@ class SimulatedStore:
         durable = self.durable
         mark = make_genesis_mark(ZERO_DIGEST)
         data = encode_segment(mark, self.vote_log, [*durable.headers.values()], [*durable.certificates.values()])
-        self.is_damaged = True
         try:
             content = parse_segment(turn_bit(data, rng), "1")
         except VoteLogUnusable as error:
-            self._observer_reason = str(error)
+            self.lose_vote_log(str(error))
         else:
-            self.has_forgotten = True
+            self.is_damaged = self.has_forgotten = True
             self._forget_votes(len(content.records))
         return True
 
@@ -381,3 +379,10 @@ def _get_names(record: StoreRecord) -> tuple[Digest, ...]:
             return (record.header.digest, *(batch.digest for batch in record.batches))
         case _:
             return ()
+
+
+def make_empty_disk() -> SimulatedStore:
+    """Return a new disk in the place of a lost one: whoever starts on it knows that it must not sign. # D1"""
+    store = SimulatedStore()
+    store.lose_vote_log("vote log is missing")
+    return store

@@ -1,4 +1,8 @@
-"""Seeds that once broke a promise, by what was wrong; they pass for ever."""
+"""Seeds that once broke a promise, by what was wrong.
+
+A seed gives another run whenever the simulator draws otherwise; what then still guards against the bug is the directed
+test or the planted bug that was made of it. These stay as a sample of every size.
+"""
 
 from __future__ import annotations
 

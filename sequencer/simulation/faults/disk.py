@@ -8,6 +8,7 @@ from sequencer.simulation.crash_points import Survival
 from sequencer.simulation.faults.fault import Fault, FaultKind, Ground, Site
 from sequencer.simulation.node import SlowSync
 from sequencer.simulation.scheduler import MILLISECOND
+from sequencer.simulation.store import make_empty_disk
 
 Draw = tuple[int, int, tuple[int, ...], tuple[int, ...], int]
 
@@ -82,7 +83,7 @@ def _inflict_empty_disk(fault: Fault, site: Site) -> None:
     """The node comes back with a new disk: an observer that must fetch everything."""
     for node in fault.nodes:
         site.crash(node, Survival.NOTHING, fault.end_us)
-        site.nodes[node].store.wipe()
+        site.nodes[node].store = make_empty_disk()
         site.hit(node)
 
 
