@@ -222,7 +222,8 @@ class _Script:
         """Put the scenario's leaders in the place of the schedule, in this run's committee only. # E7"""
         led = [self._names[view.leader] for view in self._plan]
         later = [self._names[number % len(self._names)] for number in range(SCHEDULE_VIEWS - 1 - len(led))]
-        vars(simulation.genesis.committee)["_schedule"] = (self._names[0], *led, *later)
+        leaders = (self._names[0], *led, *later)
+        vars(simulation.genesis.committee)["_schedule"] = simulation.ledger.chosen_leaders = leaders
 
     def note_origin(self, message: Message, side: int) -> Message:
         """Return a copy of a message that remembers which replica of its key sent it."""

@@ -129,7 +129,8 @@ class ProposalMonitor(DecisionMonitor):
 
     def get_leader(self, view: View) -> int:
         """Return the leader of a view. # E7"""
-        return self._schedule[view % len(self._schedule)]
+        schedule = self._ledger.chosen_leaders or self._schedule
+        return schedule[view % len(schedule)]
 
     def on_proposal(self, node: SimulatedNode, mind: Mind, proposal: Proposal) -> None:
         """Check a proposal when it is made."""

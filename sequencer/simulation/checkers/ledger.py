@@ -80,6 +80,8 @@ class Ledger(Observer):
         }
         self.log: dict[Height, FinalizedBlock] = {}
         """First durable block of each height."""
+        self.chosen_leaders: tuple[int, ...] = ()
+        """Leaders that a scenario puts in the place of the schedule, by view; empty: the schedule holds. # E7"""
         self._scheduler = scheduler
         self._certificate_listeners: list[CertificateListener] = []
 
