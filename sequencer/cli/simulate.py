@@ -60,6 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.replay is not None:
         return _run_replay(arguments.replay, arguments.json)
     bug = None if arguments.planted is None else find_planted(arguments.planted)
+    if bug is not None and not bug.is_random:
+        return _run_play(bug, arguments.json)
     with nullcontext() if bug is None else _plant(bug):
         return _run_campaign(arguments, bug)
 
@@ -77,6 +79,15 @@ def _run_campaign(arguments: argparse.Namespace, bug: Any) -> int:
     _tell_dead(result)
     print_result(result.to_json(), arguments.json)
     return ExitStatus.BROKEN if result.violations or result.get_dead() else ExitStatus.OK
+
+
+def _run_play(bug: Any, is_json: bool) -> int:
+    """Perform the directed play that shows the bug: no seed does."""
+    outcome = bug.perform()
+    rule = outcome.rules[0] if outcome.rules else None
+    print_text(f"{bug.play.__name__}: {outcome.detail or 'the protocol does not come through'}")
+    print_result({"play": bug.play.__name__, "rule": rule, "is_through": outcome.is_through}, is_json)
+    return ExitStatus.OK if rule is None and outcome.is_through else ExitStatus.BROKEN
 
 
 def _tell_failure(failure: SeedResult, options: SimulationOptions, planted: str | None, *, is_minimised: bool) -> None:

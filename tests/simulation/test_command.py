@@ -62,6 +62,13 @@ def test_simulate_tells_a_broken_promise_by_status_rule_and_replay_command(
     assert "the same run: it breaks A17" in captured.err
 
 
+def test_simulate_planted_performs_the_play_of_a_bug_that_no_seed_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    """The play is the replay: it names the rule, and the status is 1."""
+    status = main(["simulate", "--planted", "old_epoch_wal", "--json"])
+    result = json.loads(capsys.readouterr().out)
+    assert (status, result["rule"], result["play"]) == (ExitStatus.BROKEN, "R1", "play_log_of_another_epoch")
+
+
 def test_simulate_replay_that_gives_another_run_says_so(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

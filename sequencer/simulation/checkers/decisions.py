@@ -113,7 +113,7 @@ class VoteMonitor(DecisionMonitor):
         if view < highest:
             self._ledger.report("R1", view, node.index, f"starts in view {view}, below {highest} of its log")
 
-    def on_hello(self, node: SimulatedNode, mind: Mind, hello: Hello) -> None:
+    def on_hello(self, node: SimulatedNode, mind: Mind, peer: int, hello: Hello) -> None:
         """What a validator calls final never goes back. # C4"""
         if hello.finalized_view > mind.finalized_view:
             self._ledger.report("C4", hello.finalized_view, node.index, "calls final what no finalization told it")

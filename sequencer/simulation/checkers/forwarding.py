@@ -55,7 +55,7 @@ class ForwardingMonitor(DecisionMonitor):
         if peer is not None:
             self._answered[node.index][peer, certificate.view] = node.get_instant().mono_ms
 
-    def on_hello(self, node: SimulatedNode, mind: Mind, hello: Hello) -> None:
+    def on_hello(self, node: SimulatedNode, mind: Mind, peer: int, hello: Hello) -> None:
         """A hello carries the finalization, the newest certificates and the own votes above it. # F5"""
         report, view = self._ledger.report, hello.finalized_view
         shown = {(certificate.kind, certificate.view) for certificate in hello.certificates}

@@ -17,7 +17,7 @@ from sequencer.simulation.observer import Observer
 from sequencer.types.batch import Batch
 from sequencer.types.block import BlockHeader
 from sequencer.types.commitment import Commitment
-from sequencer.types.effects import Broadcast, Effect, Send
+from sequencer.types.effects import Broadcast, Effect, PersistBatch, Send
 from sequencer.types.events import Event, MessageReceived, PeerDisconnected
 from sequencer.types.messages import GetBatches, Have, Hello, Message, SyncBlocks
 from sequencer.types.primitives import Digest, Position, View
@@ -97,8 +97,8 @@ class DecisionMonitor:
     def on_proposal(self, node: SimulatedNode, mind: Mind, proposal: Proposal) -> None:
         """The validator proposes."""
 
-    def on_hello(self, node: SimulatedNode, mind: Mind, hello: Hello) -> None:
-        """The validator says hello to somebody."""
+    def on_hello(self, node: SimulatedNode, mind: Mind, peer: int, hello: Hello) -> None:
+        """The validator says hello to `peer`."""
 
     def on_certificate(self, node: SimulatedNode, mind: Mind, peer: int | None, certificate: Certificate) -> None:
         """The validator hands a certificate to `peer`, or to everybody."""
@@ -126,6 +126,7 @@ class Knowledge(Observer):
         self._push: list[Callable[..., None]] = []
         self._fetch: list[Callable[..., None]] = []
         self._decided: list[Callable[..., None]] = []
+        self._hooks = {Hello: self._hello, Certificate: self._certificate, Batch: self._push, GetBatches: self._fetch}
         self._learn: dict[type, Callable[..., None]] = {
             Vote: self._learn_vote,
             Certificate: self._learn_certificate,
@@ -195,34 +196,39 @@ class Knowledge(Observer):
             mind.reported.pop(event.peer, None)
         is_observer = node.replica is None or node.replica.observer_reason is not None
         is_judged = node.index not in self._ledger.faulty and not is_observer
+        is_notable = bool(mind.assembled) or is_notable_event(event, mind)
         for effect in effects:
-            if isinstance(effect, Broadcast):
-                self._on_said(node, mind, None, effect.message, is_judged)
-            elif isinstance(effect, Send):
-                self._on_said(node, mind, effect.peer, effect.message, is_judged)
-        if is_judged and (effects or event is None or isinstance(event, MessageReceived | PeerDisconnected)):
+            if isinstance(effect, Broadcast | Send):
+                peer = effect.peer if isinstance(effect, Send) else None
+                is_notable |= self._on_said(node, mind, peer, effect.message, is_judged)
+            elif isinstance(effect, PersistBatch):
+                is_notable = True
+        if is_judged and is_notable:
             for hook in self._decided:
                 hook(node, mind, event, effects)
 
-    def _on_said(self, node: SimulatedNode, mind: Mind, peer: int | None, message: Message, is_judged: bool) -> None:
-        if isinstance(message, Vote | Proposal) and not is_judged:
-            self._check_observer(node)
-        if isinstance(message, Vote):
-            self._judge(self._vote if is_judged else (), node, mind, message)
-            mind.decided.add((RecordKind(message.kind), message.view))
-            self._count(node, mind, node.index, message.kind, message.view, message.digest)
-        elif isinstance(message, Proposal):
-            self._judge(self._proposal if is_judged else (), node, mind, message)
-            mind.decided.add((RecordKind.PROPOSAL, message.header.view))
-            self._note_proposal(node, mind, message)
-        elif isinstance(message, Hello) and is_judged:
-            self._judge(self._hello, node, mind, message)
-        elif isinstance(message, Certificate) and is_judged:
-            self._judge(self._certificate, node, mind, peer, message)
-        elif isinstance(message, Batch) and is_judged:
-            self._judge(self._push, node, mind, peer, message)
-        elif isinstance(message, GetBatches) and is_judged:
-            self._judge(self._fetch, node, mind, peer, message)
+    def _on_said(self, node: SimulatedNode, mind: Mind, peer: int | None, message: Message, is_judged: bool) -> bool:
+        """Judge what is said, and take it to the validator's own mind; tell whether it is a vote or a proposal."""
+        if isinstance(message, Vote | Proposal):
+            if not is_judged:
+                self._check_observer(node)
+            if isinstance(message, Vote):
+                self._on_own_vote(node, mind, message, is_judged)
+            else:
+                self._judge(self._proposal if is_judged else (), node, mind, message)
+                mind.decided.add((RecordKind.PROPOSAL, message.header.view))
+                self._note_proposal(node, mind, message)
+            return True
+        if is_judged and not isinstance(message, Have):
+            hooks = self._hooks.get(type(message))
+            if hooks is not None and (peer is not None or isinstance(message, Certificate)):
+                self._judge(hooks, node, mind, peer, message)
+        return False
+
+    def _on_own_vote(self, node: SimulatedNode, mind: Mind, vote: Vote, is_judged: bool) -> None:
+        self._judge(self._vote if is_judged else (), node, mind, vote)
+        mind.decided.add((RecordKind(vote.kind), vote.view))
+        self._count(node, mind, node.index, vote.kind, vote.view, vote.digest)
 
     def _check_observer(self, node: SimulatedNode) -> None:
         if node.replica is not None and node.replica.observer_reason is not None:
@@ -339,6 +345,16 @@ class Knowledge(Observer):
             mind.views_entered += 1
             mind.entered_ms = node.get_instant().mono_ms
             mind.is_entered_by_certificate = True
+
+
+def is_notable_event(event: Event | None, mind: Mind) -> bool:
+    """Tell whether something may be due because of this event even if nothing is done about it."""
+    if isinstance(event, MessageReceived):
+        message = event.message
+        if isinstance(message, Vote):
+            return message.view < mind.view_before and (message.is_resend or message.kind is VoteKind.NULLIFY)
+        return isinstance(message, Hello | Batch)
+    return event is None or isinstance(event, PeerDisconnected)
 
 
 def is_of_view(record: VoteRecord) -> bool:

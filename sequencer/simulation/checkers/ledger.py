@@ -64,10 +64,12 @@ class Ledger(Observer):
         self.faulty = set(faulty)
         """Validators that no rule holds: Byzantine from the start, or from the moment that a fault made them so."""
         self._powers = [validator.power for validator in genesis.validators]
+        self._fault_power = (sum(self._powers) - 1) // 3
+        self._strong = sum(self._powers) - self._fault_power
         self.violations: list[Violation] = []
         self.is_broken = False
         """Whether a violation was reported that ends the run."""
-        self.is_beyond_fault_power = self._get_power(self.faulty) > (sum(self._powers) - 1) // 3
+        self.is_beyond_fault_power = self._get_power(self.faulty) > self._fault_power
         """With more than F Byzantine from the start the run goes on until agreement breaks: a control of I1."""
         self.headers: dict[Digest, BlockHeader] = {genesis.header.digest: genesis.header}
         self.batches: dict[Digest, BatchHeader] = {}
@@ -108,11 +110,11 @@ class Ledger(Observer):
 
     def is_strong(self, validators: Iterable[int]) -> bool:
         """Tell whether distinct validators have power ≥ W-F; computed here, not by the code under test. # G1"""
-        return self._get_power(validators) >= sum(self._powers) - (sum(self._powers) - 1) // 3
+        return self._get_power(validators) >= self._strong
 
     def is_weak(self, validators: Iterable[int]) -> bool:
         """Tell whether distinct validators have power ≥ F+1. # G1"""
-        return self._get_power(validators) >= (sum(self._powers) - 1) // 3 + 1
+        return self._get_power(validators) >= self._fault_power + 1
 
     def verify(self, signer: int, message: bytes, signature: bytes) -> bool:
         """Tell whether the validator signed these bytes; everything counts as signed where no verifier was given."""
@@ -146,7 +148,8 @@ class Ledger(Observer):
         return known[1]
 
     def _get_power(self, validators: Iterable[int]) -> int:
-        return sum(self._powers[validator] for validator in validators)
+        powers = self._powers
+        return sum([powers[validator] for validator in validators])
 
     def get_chain(self, tip: Digest, low: int) -> list[BatchHeader]:
         """Return the batch headers from `tip` down to position `low`, as far as anybody has shown them."""

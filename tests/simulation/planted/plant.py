@@ -11,7 +11,7 @@ from functools import cache
 
 from sequencer.simulation.options import SimulationOptions
 from sequencer.simulation.runner import run_seed
-from tests.simulation.directed import COMES_THROUGH, Play, perform
+from tests.simulation.directed import COMES_THROUGH, Outcome, Play, perform
 from tests.simulation.planted.edit import Edit, planted
 
 HALT = "HALT"
@@ -59,6 +59,11 @@ class PlantedBug:
     def plant(self) -> AbstractContextManager[None]:
         """Return the context in which the bug is there."""
         return planted(self.edits)
+
+    def perform(self) -> Outcome:
+        """Perform the play of a bug that has one, with the bug in."""
+        assert self.play is not None  # the caller asked
+        return perform(self.play, self.plant)
 
     def count_lines(self) -> int:
         """Return how many lines of the product differ."""
