@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from sequencer.simulation.faults.fault import HEAL_US
 from sequencer.simulation.reference import ReferenceInterpreter
 from sequencer.simulation.scheduler import MILLISECOND, SECOND, Scheduler
 from sequencer.simulation.workload import FOREVER, Workload
@@ -28,8 +29,12 @@ INTERVAL_US = 2_600 * MILLISECOND
 """Mean time between submissions, but for `INTERVAL_US_MAX`."""
 INTERVAL_US_MAX = 5 * SECOND
 """Longest time between submissions."""
+INTERVAL_US_MAX_HEALED = 2_500 * MILLISECOND
+"""The same after the healing: three heights within 10 s are no promise to an idle network. # I12"""
 GROUP_MAX = 13
 """Items that a client hands in at once, at most."""
+LAST_IDLE_US = HEAL_US - INTERVAL_US_MAX_HEALED
+"""Whoever waits from here on waits beyond the healing."""
 RETRY_US = 3 * SECOND
 RETRIED_MAX = 64
 """Items that are sent again at once, at most."""
@@ -94,7 +99,8 @@ class Clients:
         self._submit(items)
         if self._rng.random() < TWICE_SHARE:
             self._submit(items)
-        wait_us = min(int(self._rng.expovariate(1.0) * INTERVAL_US) + 1, INTERVAL_US_MAX)
+        longest_us = INTERVAL_US_MAX if self._scheduler.now_us < LAST_IDLE_US else INTERVAL_US_MAX_HEALED
+        wait_us = min(int(self._rng.expovariate(1.0) * INTERVAL_US) + 1, longest_us)
         self._scheduler.call_after(wait_us, self._submit_next)
 
     def _make_item(self) -> bytes:

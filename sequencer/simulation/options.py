@@ -32,8 +32,8 @@ def draw_parameters(rng: random.Random, faulty_max: int = 1) -> Parameters:
     After the healing up to `faulty_max` leaders may follow each other whose views each last T_IDLE + 5 T, after
     one that the faults spoilt, before the three heights that I12 demands: both times shrink with it.
     """
-    timeout_max_ms = 2 * SIMULATION_PARAMETERS.view_timeout_max_ms // (1 + faulty_max)
-    timeout_ms = min(rng.choice((80, 250, 500)), timeout_max_ms)
+    timeout_max_ms = 1_440 // (2 + faulty_max)
+    timeout_ms = min(rng.choice((80, 250, 400)), timeout_max_ms)
     retain_heights = rng.choice((6, 12, 10_000))  # who was away for long must join by snapshot
     return replace(
         SIMULATION_PARAMETERS,
