@@ -14,6 +14,7 @@ from sequencer.types.messages import (
     Channel,
     GetBatches,
     GetBlocks,
+    GetCertificates,
     Have,
     HaveEntry,
     Hello,
@@ -64,6 +65,7 @@ MESSAGES: list[Message] = [
     SnapshotOffer(3, 9, make_claim(GROUP, bytes(300_000))),
     GetSnapshotChunk(8, 1),
     SnapshotChunk(8, 1, b"state"),
+    GetCertificates(3, 40),
 ]
 
 
