@@ -46,7 +46,8 @@ class TimeMonitor(DecisionMonitor):
 
     def _check_repetition(self, node: int, mind: Mind, vote: Vote, now_ms: int) -> None:
         view, said_ms = self._said[node]
-        least_ms = max(said_ms, mind.entered_ms) + RETRY_FACTOR * self._parameters.view_timeout_base_ms
+        entered_ms = mind.entered_ms if mind.view == view else 0  # a Byzantine vote may lead the model ahead
+        least_ms = max(said_ms, entered_ms) + RETRY_FACTOR * self._parameters.view_timeout_base_ms
         if view == vote.view and now_ms < least_ms:
             self._ledger.report("T4", view, node, f"repeats its vote {least_ms - now_ms} ms too soon")
 
