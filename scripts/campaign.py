@@ -32,26 +32,18 @@ SEEDS_PER_LINE = 1_000
 FOUR = SimulationOptions(4)
 FOUR_BYZANTINE = SimulationOptions(4, byzantine=1)
 MIX = (
-    FOUR_BYZANTINE,
-    FOUR,
-    FOUR_BYZANTINE,
+    *(FOUR_BYZANTINE, FOUR, FOUR_BYZANTINE, FOUR),
     SimulationOptions(5, byzantine=1),
-    FOUR,
-    FOUR_BYZANTINE,
+    *(FOUR_BYZANTINE, FOUR, FOUR_BYZANTINE, FOUR),
     SimulationOptions(7, byzantine=2),
-    FOUR_BYZANTINE,
-    FOUR,
-    SimulationOptions(4, (1, 2, 3, 4)),
-    FOUR_BYZANTINE,
+    *(FOUR_BYZANTINE, FOUR, FOUR_BYZANTINE, FOUR),
+    SimulationOptions(4, (1, 2, 3, 4), byzantine=1),
+    *(FOUR_BYZANTINE, FOUR, FOUR_BYZANTINE, FOUR),
     SimulationOptions(6, byzantine=1),
-    FOUR,
-    FOUR_BYZANTINE,
+    *(FOUR_BYZANTINE, FOUR, FOUR_BYZANTINE, FOUR),
     SimulationOptions(5, (3, 2, 2, 1, 1), byzantine=1),
-    FOUR_BYZANTINE,
-    FOUR,
-    FOUR_BYZANTINE,
+    *(FOUR_BYZANTINE, FOUR, FOUR_BYZANTINE, FOUR, FOUR_BYZANTINE, FOUR, FOUR_BYZANTINE, FOUR, FOUR_BYZANTINE),
     SimulationOptions(10, byzantine=3),
-    FOUR_BYZANTINE,
 )
 """Options of one line after the other, over and over."""
 COMPARED = ("heights", "median_heights", "transactions_final", "fired", "seeds_on", "violations", "trace_hash")

@@ -197,6 +197,8 @@ class Commitments:
         self._own[self._executed] = executed.commitment.digest
         if executed.is_scheduled and self._executed > self.certified_height:
             self._uncertified.append(self._executed)
+            # Certificates are cumulative: one on a newer height serves for what is let go here. # E2
+            del self._uncertified[: -self._parameters.uncertified_commitments_max]
         if len(self._own) > REMEMBERED_MAX:
             self._own.popitem(last=False)
 

@@ -238,3 +238,10 @@ def test_E2_flood_of_votes_is_bounded() -> None:
     for height in range(2, 500):
         signing.vote(3, height, "x")
     assert [len(votes) for votes in signing.core._votes] == [1, 0, 0, OPEN_HEIGHTS_MAX]
+
+
+def test_I11_heights_without_a_certificate_are_bounded_and_still_halt() -> None:
+    """However long no certificate comes, only the newest heights wait for one, and leaders stay halted. # E2"""
+    signing = Signing().execute(*range(1, 3 * PARAMETERS.uncertified_commitments_max))
+    assert signing.core.is_halted
+    assert len(signing.core._uncertified) == PARAMETERS.uncertified_commitments_max
