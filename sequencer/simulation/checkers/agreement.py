@@ -93,14 +93,14 @@ class OrderChecker(Observer):
     def on_durable(self, node: SimulatedNode, votes: Sequence[VoteRecord], records: Sequence[StoreRecord]) -> None:
         for record in records:
             if isinstance(record, FinalizedBlock) and not self._is_seen(record):
-                self._check(node.index, record)
+                self._check(node, record)
 
     def _is_seen(self, block: FinalizedBlock) -> bool:
         """Tell whether the same batches were delivered in the same order before; then they were checked."""
         first = self._ledger.log[block.header.height]
         return first is not block and [b.digest for b in first.batches] == [b.digest for b in block.batches]
 
-    def _check(self, node: int, block: FinalizedBlock) -> None:
+    def _check(self, node: SimulatedNode, block: FinalizedBlock) -> None:
         parent = self._ledger.headers.get(block.header.parent_digest)
         if parent is None:
             return  # I6 speaks of that
@@ -113,13 +113,12 @@ class OrderChecker(Observer):
         ]
         found = [(batch.header.lane, batch.header.position) for batch in block.batches]
         if sorted(found) != sorted(expected):
-            is_held = {batch.digest for batch in block.batches}.issuperset
-            tips = _pair_tips(block.header, parent)
-            is_whole = all(is_held([new.digest]) for new, old in tips if new.position > old.position)
+            held = node.store.durable.batches
+            is_whole = all(new.digest in held for new, old in _pair_tips(block.header, parent) if new != old)
             rule, detail = ("O2", "not those between the cuts") if is_whole else ("O1", "not all there")
-            self._ledger.report(rule, block.header.height, node, f"the batches of a delivered block are {detail}")
+            self._ledger.report(rule, block.header.height, node.index, f"the batches of a delivered block are {detail}")
         elif found != expected:
-            self._ledger.report("O3", block.header.height, node, "the batches are not in the order of the sweep")
+            self._ledger.report("O3", block.header.height, node.index, "the batches are not in the order of the sweep")
 
     def _compute_sweep(self, header: BlockHeader) -> list[int]:
         prefix = b"ssq-ordr" + self._ledger.genesis.chain_id + header.height.to_bytes(8, "big") + header.parent_digest

@@ -58,7 +58,8 @@ class VoteMonitor(DecisionMonitor):
         for before, after, rule in _EXCLUSIVE:
             if kind is after and (before, view) in mind.decided:
                 detail = f"says {after.name.lower()} after {before.name.lower()}"
-                self._ledger.report(rule, view, node, detail)
+                is_forgotten = before is after and (before, view) in mind.logged
+                self._ledger.report("R1" if is_forgotten else rule, view, node, detail)
                 return True
         return False
 

@@ -60,6 +60,8 @@ class Mind:
     assembled: list[View] = field(default_factory=list)
     """Views of which this event's votes made a nullification. # F6"""
     votes: dict[tuple[VoteKind, View, Digest], set[int]] = field(default_factory=dict)
+    doubtful: dict[tuple[VoteKind, View, Digest], set[int]] = field(default_factory=dict)
+    """Votes from before a jump to a snapshot: forgotten in it, or held back and counted after it. # R2"""
     decided: set[tuple[RecordKind, View]] = field(default_factory=set)
     """Own facts of the log and since the start."""
     logged: frozenset[tuple[RecordKind, View]] = frozenset()
@@ -173,7 +175,7 @@ class Knowledge(Observer):
         mind.installed_view = header.view
         mind.finalized_view = max(mind.finalized_view, header.view)
         mind.certain.clear()
-        mind.votes.clear()
+        mind.doubtful = {key: voters - {node.index} for key, voters in mind.votes.items()}
         mind.proposals.clear()
         mind.peer_views.clear()
         mind.heard.clear()
@@ -322,7 +324,8 @@ class Knowledge(Observer):
         voters = mind.votes.setdefault((kind, view, digest), set())
         voters.add(signer)
         if self._ledger.is_strong(voters):
-            is_certain = self._ledger.is_strong(voters - self._ledger.faulty)
+            doubtful = mind.doubtful.get((kind, view, digest), set()) if mind.doubtful else set()
+            is_certain = self._ledger.is_strong(voters - self._ledger.faulty - doubtful)
             if kind is VoteKind.NULLIFY and is_certain and (kind, view) not in mind.certificates:
                 mind.assembled.append(view)
             self._hold(node, mind, kind, view, digest, is_certain)

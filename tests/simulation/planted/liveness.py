@@ -106,7 +106,7 @@ TIME = (
     PlantedBug(
         "silent_too_soon",
         "T5",
-        (Edit("consensus.activity:Activity._is_recent", "<= self._committee.size", "<= 0"),),
+        (Edit("consensus.activity:Activity._is_recent", "<= self._committee.size", "<= 1"),),
         ("T5",),
     ),
     PlantedBug(
@@ -141,10 +141,7 @@ RESTART = (
     PlantedBug(
         "log_forgotten",
         "R1",
-        (
-            Edit("consensus.own_votes:OwnVotes.__init__", "for record in log if", "for record in () if"),
-            Edit("consensus.own_votes:OwnVotes.__init__", "tuple(certificates)", "()"),
-        ),
+        (Edit("consensus.own_votes:OwnVotes.__init__", "for record in log if", "for record in () if"),),
         ("R1",),
     ),
 )
