@@ -46,6 +46,11 @@ class HaveChecker(Observer):
         self._said: list[dict[tuple[int, int], Digest]] = [{} for _ in range(validators)]
         self._checked: list[set[Digest]] = [set() for _ in range(validators)]
 
+    def on_boot(self, node: SimulatedNode) -> None:
+        """Whose vote log is lost cannot know what it chose."""
+        if node.store.is_damaged:
+            self._said[node.index].clear()
+
     def on_sent(self, node: SimulatedNode, peer: int | None, message: Message) -> None:
         have = message.have if isinstance(message, Hello) else message
         if isinstance(have, Have):

@@ -75,6 +75,8 @@ class Mind:
     views_entered: int = 0
     heard: dict[int, int] = field(default_factory=dict)
     """Views entered when a signed vote of the peer came last. # T5"""
+    heard_at_entry: dict[int, int] = field(default_factory=dict)
+    """The same when the view was entered: whether its leader is silent is decided then. # T5"""
     claims: dict[int, dict[int, Position]] = field(default_factory=dict)
     """Per lane and peer: the highest position that it said to hold. # P4"""
     reported: dict[int, tuple[Position, Position]] = field(default_factory=dict)
@@ -179,6 +181,7 @@ class Knowledge(Observer):
         mind.proposals.clear()
         mind.peer_views.clear()
         mind.heard.clear()
+        mind.heard_at_entry.clear()
         mind.views_entered = 0
 
     # -- one event ---------------------------------------------------------------------------
@@ -346,6 +349,7 @@ class Knowledge(Observer):
         if view >= mind.view:
             mind.view = view + 1
             mind.views_entered += 1
+            mind.heard_at_entry = dict(mind.heard)
             mind.entered_ms = node.get_instant().mono_ms
             mind.is_entered_by_certificate = True
 

@@ -73,6 +73,6 @@ class TimeMonitor(DecisionMonitor):
             return True
         proposed = mind.proposals.get(view)
         if proposed is None:  # nobody waits for who was not heard for n views # T5
-            silence = mind.views_entered - mind.heard.get(leader, 0)
+            silence = mind.views_entered - mind.heard_at_entry.get(leader, 0)
             return leader in self._ledger.faulty or silence >= self._committee.size
         return leader in self._ledger.faulty or proposed[0].header.parent_view <= mind.finalized_view
