@@ -58,7 +58,8 @@ def recover(
         items_replayed += len(executed.results)
         on_replayed(block, executed)
     head = executor.header
-    finalized = recovery.finalized_header or config.genesis.header
+    # Blocks that came as a range carry no F but the last, and those before the snapshot may be pruned. # R2 L7
+    finalized = recovery.finalized_header or recovery.snapshot_header or config.genesis.header
     own_top, observer_reason = _find_own_top(config, recovery, head.cut)
     return Recovered(
         executor,

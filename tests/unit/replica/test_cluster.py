@@ -8,7 +8,7 @@ import pytest
 
 from sequencer.replica import settling
 from sequencer.types import effects as out
-from sequencer.types.messages import Message
+from sequencer.types.messages import Hello, Message
 from sequencer.types.outcome import Status
 from sequencer.types.parameters import Parameters
 from sequencer.types.records import RecordKind
@@ -168,6 +168,25 @@ def test_R2_restart_from_a_snapshot_goes_on_with_the_same_commitments() -> None:
     ]
     assert min(cluster.heights) > height + 2
     assert all(commitments[0][h] == commitments[1][h] for h in commitments[0].keys() & commitments[1].keys())
+
+
+def test_R2_restart_without_any_finalization_stands_on_the_view_of_its_snapshot() -> None:
+    """Blocks fetched as a range carry one in the last only, older ones are pruned: a snapshot is final."""
+    cluster = Cluster(make_genesis(parameters=Parameters(snapshot_interval_heights=5)))
+    for number in range(8):
+        cluster.submit(number % 4, make_bundle(cluster.genesis, number // 4, number % 4), request=number + 1)
+        cluster.run(cluster.now_ms + 400)
+    saved = cluster.find(1, out.SaveSnapshot)[-1]
+    cluster.restart(
+        1,
+        snapshot=saved.snapshot,
+        snapshot_header=saved.header,
+        blocks=(),
+        finalization=None,
+        finalized_header=None,
+    )
+    hellos = [send.message for send in cluster.find(1, out.Send) if isinstance(send.message, Hello)]
+    assert (hellos[-1].finalized_view, hellos[-1].finalized_digest) == (saved.header.view, saved.header.digest)
 
 
 def test_R2_full_blocks_bring_snapshots_closer_together(monkeypatch: pytest.MonkeyPatch) -> None:
