@@ -254,6 +254,11 @@ class Consensus:
             self._state.fetch.on_arrived(header.digest)
         self._settle(now)
 
+    def on_finalized_chain(self, finalization: Certificate, now: Instant) -> None:
+        """Catch-up added the headers from the head up to the block that this verified finalization names. # R2"""
+        self._state.finality.connect_proven(finalization)
+        self._settle(now)
+
     def on_disconnected(self, peer: ValidatorIndex) -> None:
         """What the peer was told may be lost."""
         self._state.forwarding.forget_peer(peer)

@@ -74,6 +74,18 @@ class Finality:
         self.tree.prune(self.view)
         return None
 
+    def connect_proven(self, certificate: Certificate) -> None:
+        """Hand out the chain up to a block below the newest finalized one, all of whose headers are held. # R2
+
+        The headers between may not be had from anybody: peers keep only the newest ones in memory.
+        """
+        header = self.tree.get(certificate.digest)
+        if header is None or header.height <= self.tree.head.height:
+            return
+        for proven in self.tree.finalize(certificate.digest):
+            own = certificate if proven.digest == certificate.digest else None
+            self._outbox.append(FinalizedHeader(proven, own))
+
     def take(self) -> list[FinalizedHeader]:
         """Return newly finalized headers by height, once."""
         outbox, self._outbox = self._outbox, []

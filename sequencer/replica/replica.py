@@ -306,6 +306,8 @@ class Replica:
         for block in blocks:
             if block.finalization is not None and block.finalization.digest == block.header.digest:
                 self._consensus.on_certificate(block.finalization, now)
+        if blocks[-1].finalization is not None:
+            self._consensus.on_finalized_chain(blocks[-1].finalization, now)
 
     def _on_items_submitted(self, request: int, items: tuple[bytes, ...], effects: list[out.Effect]) -> None:
         check = self._checks.check_submission(request, items)

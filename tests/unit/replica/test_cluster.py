@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from sequencer.consensus import block_tree
 from sequencer.replica import settling
 from sequencer.types import effects as out
 from sequencer.types.messages import Hello, Message
@@ -147,6 +148,20 @@ def test_R2_validator_that_was_away_catches_up() -> None:
         cluster.run(cluster.now_ms + 400)
     assert min(cluster.heights) > 15
     cluster.start(3, disk.recover())
+    cluster.run(cluster.now_ms + 8_000, lambda: cluster.heights[3] >= cluster.heights[0])
+    assert cluster.heights[3] >= cluster.heights[0]
+    assert_prefixes(cluster)
+
+
+def test_R2_validator_further_behind_than_headers_are_kept_catches_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It hears of the newest final block first, and nobody has the headers in between in memory any more."""
+    monkeypatch.setattr(block_tree, "FINALIZED_HEADERS_MAX", 20)
+    cluster = Cluster(indices=(0, 1, 2))
+    for number in range(80):
+        cluster.submit(0, make_bundle(cluster.genesis, number), request=number + 1)
+        cluster.run(cluster.now_ms + 45)
+    assert min(cluster.heights) > 60
+    cluster.start(3)
     cluster.run(cluster.now_ms + 8_000, lambda: cluster.heights[3] >= cluster.heights[0])
     assert cluster.heights[3] >= cluster.heights[0]
     assert_prefixes(cluster)
