@@ -17,8 +17,8 @@ from sequencer.simulation.observer import Observer
 from sequencer.types.batch import Batch
 from sequencer.types.block import BlockHeader
 from sequencer.types.commitment import Commitment
-from sequencer.types.effects import Broadcast, Effect, PersistBatch, Send
-from sequencer.types.events import Event, MessageReceived, PeerDisconnected
+from sequencer.types.effects import Broadcast, Effect, InstallSnapshot, PersistBatch, Send
+from sequencer.types.events import Event, MessageReceived, PeerDisconnected, SnapshotInstalled
 from sequencer.types.messages import GetBatches, Have, Hello, Message, SyncBlocks
 from sequencer.types.primitives import Digest, Position, View
 from sequencer.types.records import RecordKind, VoteRecord
@@ -60,6 +60,8 @@ class Mind:
     assembled: list[View] = field(default_factory=list)
     """Views of which this event's votes made a nullification. # F6"""
     votes: dict[tuple[VoteKind, View, Digest], set[int]] = field(default_factory=dict)
+    is_adopting: bool = False
+    """A snapshot is being made durable: what comes meanwhile waits. # R2"""
     doubtful: dict[tuple[VoteKind, View, Digest], set[int]] = field(default_factory=dict)
     """Votes from before a jump to a snapshot: forgotten in it, or held back and counted after it. # R2"""
     decided: set[tuple[RecordKind, View]] = field(default_factory=set)
@@ -171,11 +173,14 @@ class Knowledge(Observer):
         mind.view_before, mind.finalized_before = mind.sure_view, mind.sure_finalized_view
 
     def on_installed(self, node: SimulatedNode, header: BlockHeader, commitment: Commitment) -> None:
-        """Who jumps to a snapshot starts anew on it: of views it knows what it logged, and not how it got here. # R2"""
+        """Who jumps to a snapshot calls its block final. # R2"""
         mind = self.minds[node.index]
-        mind.is_entered_by_certificate = False
         mind.installed_view = header.view
         mind.finalized_view = max(mind.finalized_view, header.view)
+
+    def _forget(self, node: SimulatedNode, mind: Mind) -> None:
+        """Take nothing for certain that a jump to a snapshot forgets, or holds back and takes up after it. # R2"""
+        mind.is_entered_by_certificate = False
         mind.certain.clear()
         mind.doubtful = {key: voters - {node.index} for key, voters in mind.votes.items()}
         mind.proposals.clear()
@@ -199,6 +204,10 @@ class Knowledge(Observer):
                 learn(node, mind, event.peer, event.message)
         elif isinstance(event, PeerDisconnected):
             mind.reported.pop(event.peer, None)
+        elif isinstance(event, SnapshotInstalled):
+            self._forget(node, mind)
+            mind.is_adopting = False
+            mind.view_before = mind.finalized_before = 0  # all that waited is decided now
         is_observer = node.replica is None or node.replica.observer_reason is not None
         is_judged = node.index not in self._ledger.faulty and not is_observer
         is_notable = bool(mind.assembled) or is_notable_event(event, mind)
@@ -208,6 +217,9 @@ class Knowledge(Observer):
                 is_notable |= self._on_said(node, mind, peer, effect.message, is_judged)
             elif isinstance(effect, PersistBatch):
                 is_notable = True
+            elif isinstance(effect, InstallSnapshot):
+                self._forget(node, mind)
+                mind.is_adopting = True
         if is_judged and is_notable:
             for hook in self._decided:
                 hook(node, mind, event, effects)
@@ -268,7 +280,7 @@ class Knowledge(Observer):
             return
         if self._ledger.is_genuine(certificate):
             # Of what a Byzantine peer sends, a wrong part may keep out the right ones after it.
-            is_certain = peer not in self._ledger.faulty
+            is_certain = peer not in self._ledger.faulty and not mind.is_adopting
             self._hold(node, mind, certificate.kind, certificate.view, certificate.digest, is_certain)
         else:
             mind.forged.add(certificate.view)
@@ -328,7 +340,8 @@ class Knowledge(Observer):
         voters.add(signer)
         if self._ledger.is_strong(voters):
             doubtful = mind.doubtful.get((kind, view, digest), set()) if mind.doubtful else set()
-            is_certain = self._ledger.is_strong(voters - self._ledger.faulty - doubtful)
+            sure = voters - self._ledger.faulty - doubtful
+            is_certain = not mind.is_adopting and self._ledger.is_strong(sure)
             if kind is VoteKind.NULLIFY and is_certain and (kind, view) not in mind.certificates:
                 mind.assembled.append(view)
             self._hold(node, mind, kind, view, digest, is_certain)

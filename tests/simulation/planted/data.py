@@ -117,6 +117,16 @@ LIMITS = (
     ),
 )
 
+SYNC = (
+    PlantedBug(
+        "liar_asked_again",
+        "I14",
+        (Edit("sync.catch_up:CatchUp.verify_answer", "self._heights.pop(peer, None)", "pass"),),
+        ("I14",),
+        SimulationOptions(byzantine=1, behaviours=("forging_server",)),
+    ),
+)
+
 ORDER = (
     PlantedBug(
         "delivered_with_holes",
@@ -150,4 +160,4 @@ ORDER = (
     ),
 )
 
-BUGS = (*LANES, *LIMITS, *ORDER)
+BUGS = (*LANES, *LIMITS, *SYNC, *ORDER)
