@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from contextlib import AbstractContextManager
+
 import pytest
 
 from sequencer.simulation.options import SimulationOptions
@@ -55,3 +58,16 @@ def test_kind_that_hardly_ever_fires_makes_the_campaign_fail() -> None:
     result.seeds_on.update({"loud": 300, "silent": 300, "rare": 199})
     result.seeds_fired.update({"loud": 150, "silent": 149, "rare": 0})
     assert result.get_dead() == ["silent"]
+
+
+def test_collector_that_rests_during_a_seed_works_again_after_it() -> None:
+    """What was enabled before is enabled after, though the seed raised, and nothing stays frozen."""
+
+    def plant() -> AbstractContextManager[object]:
+        assert not gc.isenabled()
+        raise LookupError("no such bug")
+
+    with pytest.raises(LookupError):
+        run_seed(0, SimulationOptions(), plant)
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == 0
