@@ -120,6 +120,8 @@ class PushMonitor(DecisionMonitor):
         is_new = peer not in self._greeted[node.index]
         following = max(mind.reported.get(peer, (0, 0))) + 1
         self._greeted[node.index].add(peer)
+        if mind.is_adopting:
+            return  # the hello waits until the snapshot is durable
         if (
             peer in self._ledger.faulty
             or top is None
