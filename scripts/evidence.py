@@ -1,8 +1,9 @@
-"""Run every script that shows what a real network promises, and keep its raw output under specs/evidence.
+"""Run every script that shows what is promised, and keep its raw output under specs/evidence.
 
-    python -m scripts.evidence [--skip-pytest] [NAME …]
+    python -m scripts.evidence [--skip-pytest] [NAME … | real | simulated]
 
-Runs one after the other, in less than 30 minutes. Wants a quiet machine, root, nft and strace.
+Runs one after the other: the real ones in less than 30 minutes, the simulated ones in about two hours. Wants a quiet
+machine; the real ones also root, nft and strace.
 Exit status: 0 all held, 1 a promise was broken, 2 a script could not run.
 """
 
@@ -12,11 +13,14 @@ import argparse
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
+
+from scripts.fault_injection.report import describe_commit
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "specs" / "evidence"
-SECONDS_MAX = {
+REAL = {
     "fresh_clone": 900,
     "block_p2p_ports": 120,
     "check_load": 180,
@@ -32,7 +36,18 @@ SECONDS_MAX = {
     "hostile_requests": 90,
     "slow_connections": 90,
 }
-"""Name of the script → seconds after which it is told to stop; in the order of running."""
+"""Name of a script of `scripts/fault_injection` → seconds after which it is told to stop; in the order of running."""
+SIMULATED = {
+    "simulation_speed": (("--seeds", "0:200", "--json"), 600),
+    "latency": (("--json",), 1_800),
+    "determinism": (("--json",), 1_800),
+    "planted_bugs": (("--workers", "2", "--json"), 3_600),
+    "byzantine": (("--workers", "2", "--json"), 3_600),
+    "bounds": (("--json",), 1_200),
+    "twins": (("--workers", "2", "--json"), 3_600),
+}
+"""Name of a script of `scripts` → its arguments, and seconds after which it is told to stop."""
+GROUPS = {"real": tuple(REAL), "simulated": tuple(SIMULATED)}
 LINES_MAX = 60
 """What a reader looks through."""
 VERDICTS = {0: "held", 1: "BROKEN", 2: "could not run"}
@@ -41,15 +56,19 @@ VERDICTS = {0: "held", 1: "BROKEN", 2: "could not run"}
 def main() -> int:
     """Run the named scripts, or all of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(SECONDS_MAX)}; default: all")
+    known = (*REAL, *SIMULATED)
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"real, simulated, or of {', '.join(known)}; default: all"
+    )
     parser.add_argument("--skip-pytest", action="store_true", help="leave the tests out of the fresh clone")
     options = parser.parse_args()
-    unknown = sorted(set(options.names) - set(SECONDS_MAX))
+    names = [name for chosen in options.names or GROUPS for name in GROUPS.get(chosen, (chosen,))]
+    unknown = sorted(set(names) - set(known))
     if unknown:
         parser.error(f"there is no script {', '.join(unknown)}")
     FOLDER.mkdir(exist_ok=True)
     statuses = []
-    for name in options.names or SECONDS_MAX:
+    for name in names:
         started = time.monotonic()
         status, text = run(name, ["--skip-pytest"] if name == "fresh_clone" and options.skip_pytest else [])
         keep(name, status, text)
@@ -60,17 +79,33 @@ def main() -> int:
 
 def run(name: str, arguments: list[str]) -> tuple[int, str]:
     """Return exit status and everything that the script printed."""
-    command = [sys.executable, "-m", f"scripts.fault_injection.{name}", *arguments]
+    if name in REAL:
+        command, seconds_max = [f"scripts.fault_injection.{name}", *arguments], REAL[name]
+    else:
+        given, seconds_max = SIMULATED[name]
+        command = [f"scripts.{name}", *given, *arguments]
     process = subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, "-m", *command],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     try:
-        text, _ = process.communicate(timeout=SECONDS_MAX[name])
+        text, _ = process.communicate(timeout=seconds_max)
     except subprocess.TimeoutExpired:
         process.terminate()  # which lets it stop what it started
         text, _ = process.communicate()
-        return 1, f"{text}# stopped after {SECONDS_MAX[name]} s\n"
+        return 1, f"{text}# stopped after {seconds_max} s\n"
+    if name in SIMULATED:
+        text = f"# command: python -m {' '.join(command)}\n# commit: {describe_commit()}   date: {now()}\n{text}"
     return process.returncode, text
+
+
+def now() -> str:
+    """Return the minute in which a script ended."""
+    return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def keep(name: str, status: int, text: str) -> None:
