@@ -266,7 +266,8 @@ class Knowledge(Observer):
         is_signed = self._ledger.is_signed(peer, vote)
         if is_signed:
             mind.heard[peer] = mind.views_entered
-        if not mind.finalized_view < vote.view <= mind.view + FUTURE_VIEWS_MAX:
+        # What only a Byzantine peer's answer called final may have been refused: votes of that view still count.
+        if not mind.sure_finalized_view < vote.view <= mind.view + FUTURE_VIEWS_MAX:
             return
         if is_signed:
             self._count(node, mind, peer, vote.kind, vote.view, vote.digest)
@@ -276,7 +277,7 @@ class Knowledge(Observer):
 
     def _learn_certificate(self, node: SimulatedNode, mind: Mind, peer: int, certificate: Certificate) -> None:
         is_known = (certificate.kind, certificate.view) in mind.certain
-        if is_known or certificate.view < mind.finalized_view:
+        if is_known or certificate.view < mind.sure_finalized_view:
             return
         if self._ledger.is_genuine(certificate):
             # Of what a Byzantine peer sends, a wrong part may keep out the right ones after it.
