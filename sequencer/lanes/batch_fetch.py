@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sequencer.types.effects import Send
 from sequencer.types.messages import BATCH_REPLY_BATCHES_MAX, GetBatches
-from sequencer.types.primitives import Digest, Position, Tip, ValidatorIndex
+from sequencer.types.primitives import Position, Tip, ValidatorIndex
 
 WANTED_MAX = 64
 """Chains asked for at once; a further one waits until it is wanted again."""
@@ -30,7 +30,7 @@ class _Wanted:
     tries: int
     due_ms: int
     is_delivery: bool
-    asked: Digest
+    asked: Tip
     """The batch from which on the last request asked: the highest that is missing."""
     peers: tuple[ValidatorIndex, ...] = ()
     """Whom the last request went to."""
@@ -41,7 +41,7 @@ class BatchFetch:
 
     def __init__(self, retry_ms: int) -> None:
         self._retry_ms = retry_ms
-        self._wanted: OrderedDict[tuple[ValidatorIndex, Digest], _Wanted] = OrderedDict()
+        self._wanted: OrderedDict[tuple[ValidatorIndex, Tip], _Wanted] = OrderedDict()
         self.refused = 0
         """Fetches that the full table did not take, or gave up for one that delivery needs."""
         self.postponed = 0
@@ -70,7 +70,7 @@ class BatchFetch:
 
         When the table is full, what delivery needs displaces the oldest fetch for a vote.
         """
-        held = self._wanted.get((lane, tip.digest))
+        held = self._wanted.get((lane, tip))
         if held is not None:
             held.sources = tuple(dict.fromkeys((*held.sources, *sources)))
             held.is_delivery |= is_delivery
@@ -80,11 +80,12 @@ class BatchFetch:
         if len(self._wanted) >= WANTED_MAX:
             self.refused += 1
         elif sources:
-            self._wanted[(lane, tip.digest)] = _Wanted(tip, floor, tuple(sources), 0, due_ms, is_delivery, tip.digest)
+            self._wanted[(lane, tip)] = _Wanted(tip, floor, tuple(sources), 0, due_ms, is_delivery, tip)
 
-    def is_wanted(self, lane: ValidatorIndex, digest: Digest) -> bool:
-        """Tell whether an answer that starts with this batch was asked for."""
-        return any(key[0] == lane and wanted.asked == digest for key, wanted in self._wanted.items())
+    def get_lowest_asked(self, lane: ValidatorIndex, tip: Tip) -> Position | None:
+        """Return the lowest position asked for from `tip` downwards; None if no request starts there."""
+        asked = (wanted for key, wanted in self._wanted.items() if key[0] == lane and wanted.asked == tip)
+        return min((_compute_low(wanted) for wanted in asked), default=None)
 
     def poll(self, find_missing: Callable[[ValidatorIndex, Tip, Position], Tip | None], now_ms: int) -> list[Send]:
         """Return the requests that are due; chains that have become whole are dropped."""
@@ -120,8 +121,8 @@ class BatchFetch:
         self, lane: ValidatorIndex, wanted: _Wanted, missing: Tip, load: Counter[ValidatorIndex], now_ms: int
     ) -> list[Send]:
         """Ask two peers for the chain from the highest missing batch on; progress starts the tries anew."""
-        if missing.digest != wanted.asked:
-            wanted.asked, wanted.tries = missing.digest, 0
+        if missing != wanted.asked:
+            wanted.asked, wanted.tries = missing, 0
         first = wanted.tries * PEERS_PER_TRY
         turn = {wanted.sources[(first + step) % len(wanted.sources)] for step in range(PEERS_PER_TRY)}
         wanted.peers = tuple(peer for peer in sorted(turn) if load[peer] < REQUESTS_PER_PEER_MAX)
@@ -129,6 +130,10 @@ class BatchFetch:
         wanted.due_ms = now_ms + self._retry_ms
         self.postponed += len(turn) - len(wanted.peers)
         load.update(wanted.peers)
-        low = max(wanted.floor + 1, missing.position - BATCH_REPLY_BATCHES_MAX + 1)
-        request = GetBatches(lane, missing.digest, low, missing.position)
+        request = GetBatches(lane, missing.digest, _compute_low(wanted), missing.position)
         return [Send(peer, request) for peer in wanted.peers]
+
+
+def _compute_low(wanted: _Wanted) -> Position:
+    """Return the lowest position that one request may ask for."""
+    return max(wanted.floor + 1, wanted.asked.position - BATCH_REPLY_BATCHES_MAX + 1)

@@ -142,7 +142,13 @@ class Lanes:
         return self._spam.get_limits(parent)
 
     def fetch(self, lane: ValidatorIndex, tip: Tip, floor: Tip, sources: Sequence[ValidatorIndex], now_ms: int) -> None:
-        """Fetch (floor, tip] from `sources`, after the time in which a push would arrive anyway. # L6"""
+        """Fetch (floor, tip] from `sources`, after the time in which a push would arrive anyway. # L6
+
+        Nothing of a lane that is proven to fork: its owner can sign batches without end that no block will ever name
+        as final, and each would have to be durable. Correct leaders lead no further into it. # L8
+        """
+        if self._standing.is_frozen(lane):
+            return
         if self._held[lane].find_missing(tip, floor.position) is not None:
             self._fetch.want(lane, tip, floor.position, sources, now_ms + self._parameters.have_interval_ms)
 

@@ -15,7 +15,7 @@ from sequencer.types.committee import Committee
 from sequencer.types.effects import Send
 from sequencer.types.messages import MESSAGE_BYTES_MAX, Batches, GetBatches
 from sequencer.types.parameters import Parameters
-from sequencer.types.primitives import Digest, Instant, ValidatorIndex
+from sequencer.types.primitives import Digest, Instant, Tip, ValidatorIndex
 
 
 class Receiving:
@@ -67,16 +67,22 @@ class Receiving:
             counters.batches_refused += 1
 
     def on_batches(self, reply: Batches, now: Instant) -> None:
-        """Fetched batches came; only a chain that starts with a wanted digest is kept. # L6"""
-        if not reply.batches or not self._fetch.is_wanted(reply.lane, reply.batches[0].digest):
+        """Fetched batches came; only what was asked for is kept: a chain from a wanted tip down. # L6
+
+        An owner can sign any position: what stands elsewhere than asked would never be passed by the floor, and stay.
+        """
+        first = Tip(reply.batches[0].header.position, reply.batches[0].digest) if reply.batches else None
+        low = None if first is None else self._fetch.get_lowest_asked(reply.lane, first)
+        if first is None or low is None:
             return
-        expected = reply.batches[0].digest
-        for batch in reply.batches:
-            if batch.digest != expected or batch.header.lane != reply.lane:
+        batches = reply.batches[: first.position - low + 1]
+        expected = first
+        for batch in batches:
+            if (batch.header.position, batch.digest, batch.header.lane) != (*expected, reply.lane):
                 raise PeerError(f"fetched batches of lane {reply.lane} are no chain")
             self._verify_batch(batch)
-            expected = batch.header.parent
-        self.add_vouched(reply.batches, now)
+            expected = Tip(expected.position - 1, batch.header.parent)
+        self.add_vouched(batches, now)
 
     def add_vouched(self, batches: Iterable[Batch], now: Instant) -> None:
         """Keep batches that their owner signed, or that a finalized block names. # L6 L4"""

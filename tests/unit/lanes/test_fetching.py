@@ -146,6 +146,34 @@ def test_L6_answer_that_is_no_chain_is_the_peers_error() -> None:
         Holder().want(tip(FIVE[4])).reply(1, FIVE[4], FIVE[2])
 
 
+def test_L6_batch_signed_for_another_position_than_asked_is_not_kept() -> None:
+    """No floor would ever pass it, so it would stay on disk for ever; its owner can sign any number of them."""
+    far = GROUP.batch(1, 2**40)
+    assert Holder().want(Tip(5, far.digest)).reply(1, far).persisted == []
+
+
+def test_L6_more_batches_than_asked_for_are_not_kept() -> None:
+    """Nothing below the floor that was named."""
+    holder = Holder().want(tip(FIVE[4]), floor=tip(FIVE[2])).reply(1, *reversed(FIVE))
+    assert holder.persisted == [FIVE[4].digest, FIVE[3].digest]
+
+
+def test_L6_tip_named_at_a_wrong_position_does_not_stand_in_the_way_of_the_right_one() -> None:
+    """A Byzantine leader names the digest first; who names it rightly is served at once."""
+    holder = Holder().want(Tip(3, FIVE[0].digest)).want(tip(FIVE[0]))
+    assert [request.high for request in holder.sent(1, GetBatches)] == [1]
+    assert holder.reply(1, FIVE[0]).persisted == [FIVE[0].digest]
+
+
+def test_L6_nothing_of_a_forked_lane_is_fetched_for_a_vote() -> None:
+    """Its owner can sign forks without end, each of which would be made durable; what is final is fetched still."""
+    holder = Holder()
+    holder.lanes.freeze(1)
+    assert holder.want(tip(FIVE[4])).asked == []
+    holder.lanes.fetch_for_delivery(1, tip(FIVE[4]), 0, (2, 3), holder.now_ms)
+    assert holder.take().asked == [(2, FIVE[4].digest), (3, FIVE[4].digest)]
+
+
 def test_L6_answer_under_another_lane_is_ignored_or_refused() -> None:
     """The lane is part of what was asked for."""
     assert Holder().want(tip(FIVE[4])).reply(2, FIVE[4]).effects == []
