@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-from pyrsistent import PMap
 
 from sequencer.errors import DecodeError, LocalError
 from sequencer.state.claim import StateClaim
@@ -29,8 +28,8 @@ class Version:
     header: BlockHeader
     commitment: Commitment
     rows: tuple[ExecutionRow, ...]
-    states: PMap[RollupId, StateTree]
-    """Namespace → state; 0 is the system."""
+    states: Mapping[RollupId, StateTree]
+    """Namespace → state, ascending; 0 is the system. Shared by all who hold the version, so nobody changes it."""
 
     def get_state(self, namespace: RollupId) -> StateTree:
         """Return a namespace's state; raises `LocalError` if there is none."""

@@ -34,7 +34,6 @@ ALLOWED_MODULES = frozenset(
         "typing",
         "msgpack",
         "nacl",
-        "pyrsistent",
         "sequencer",
     ]
 )
