@@ -74,9 +74,9 @@ class RootBuilder:
 
     def append(self, element: bytes) -> None:
         """Add the next element (its bytes, not its digest)."""
-        node, count = compute_leaf(element), self._count
+        node, count = sha256(_LEAF + element).digest(), self._count
         while count & 1:
-            node, count = compute_node(self._peaks.pop(), node), count >> 1
+            node, count = sha256(_NODE + self._peaks.pop() + node).digest(), count >> 1
         self._peaks.append(node)
         self._count += 1
 
@@ -99,5 +99,5 @@ def _fold(level: list[bytes]) -> bytes:
 
 
 def _next_level(level: list[bytes]) -> list[bytes]:
-    paired = [compute_node(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+    paired = [sha256(_NODE + left + right).digest() for left, right in zip(level[::2], level[1::2], strict=False)]
     return paired + level[len(paired) * 2 :]

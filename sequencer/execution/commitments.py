@@ -21,7 +21,7 @@ from sequencer.types.commitment import Commitment
 from sequencer.types.executed import ExecutionRow, NamespaceList
 from sequencer.types.genesis import Genesis
 from sequencer.types.item import CheckedItem, ItemKind, SignedBundle
-from sequencer.types.leaves import encode_envelope_leaf, encode_leg_leaf, encode_namespace_row, encode_pending_leaf
+from sequencer.types.leaves import encode_envelope_leaf, encode_namespace_row, encode_pending_leaf
 from sequencer.types.outcome import OutcomeLeaf, Status
 from sequencer.types.primitives import SYSTEM_NAMESPACE, Digest, Height, RollupId
 
@@ -55,8 +55,8 @@ class BlockLeaves:
         self._roots[namespace].append(leaf)
 
     def _add_legs(self, bundle: Bundle) -> None:
-        for index, leg in enumerate(bundle.legs):
-            self._append(leg.rollup, encode_leg_leaf(bundle.id, index, len(bundle.legs), leg.digest))
+        for leg, leaf in zip(bundle.legs, bundle.leg_leaves, strict=True):
+            self._append(leg.rollup, leaf)
 
     def _add_outcome(self, bundle: Bundle, decided: Decided) -> None:
         self._outcomes.append(OutcomeLeaf(bundle.id, decided.status, decided.reason))

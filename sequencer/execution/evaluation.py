@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 
 from sequencer.execution.conditions import BlockContext, check_condition
 from sequencer.execution.machines import Machine
-from sequencer.execution.machines.access import LegState, Revert, Value, make_leg_state
+from sequencer.execution.machines.access import LegState, Revert, Value
 from sequencer.state.journal import Journal
 from sequencer.types.bundle import Bundle, Leg, Operation, Reference
 from sequencer.types.primitives import RollupId
@@ -54,7 +54,7 @@ def evaluate(
     for index, leg in enumerate(bundle.legs):
         outputs = None
         if leg.rollup not in stopped and not (stopped and _is_blocked(leg, evaluation.outputs)):
-            state = make_leg_state(journals[leg.rollup], leg.signer, leg.access)
+            state = LegState(journals[leg.rollup], leg.signer, leg.declared)
             failure = _run_leg(index, leg, state, machines[leg.rollup], evaluation.outputs, block)
             if failure is None:
                 outputs = state.outputs

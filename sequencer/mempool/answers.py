@@ -58,7 +58,7 @@ class Answers:
 
     def get_timer(self) -> int | None:
         """Return the earliest deadline."""
-        return next((waiting.deadline_ms for waiting in self._requests.values()), None)
+        return next(iter(self._requests.values())).deadline_ms if self._requests else None
 
     @property
     def size(self) -> int:

@@ -38,7 +38,7 @@ from sequencer.types.bundle import (
 )
 from sequencer.types.genesis import Genesis
 from sequencer.types.item import SignedBundle
-from sequencer.types.parameters import ITEM_BYTES_MAX
+from sequencer.types.parameters import ITEM_BYTES_MAX, LEGS_MAX
 from sequencer.types.primitives import RollupId, StateValue
 
 ReadRollup = Callable[[object, str], RollupId]
@@ -85,7 +85,7 @@ def read_argument(value: object, path: str) -> Argument:
         if read.has("text"):
             argument: Argument = read.read("text", lambda text, at: read_text(text, at, bundles.KEY_BYTES_MAX))
         else:
-            argument = Reference(read.number("leg", bundles.LEGS_MAX - 1), read.read("output", bundles.read_name))
+            argument = Reference(read.number("leg", LEGS_MAX - 1), read.read("output", bundles.read_name))
         read.finish()
         return argument
     if type(value) is not str:
@@ -248,7 +248,7 @@ def read_bundle(read: Members, read_rollup: ReadRollup) -> Bundle:
         read.number("valid_until"),
         read.number("decide_within", bundles.DECIDE_WITHIN_MAX),
         read.array("deps", bundles.DEPS_MAX, read_digest),
-        read.array("legs", bundles.LEGS_MAX, lambda leg, path: read_leg(leg, path, read_rollup), 1),
+        read.array("legs", LEGS_MAX, lambda leg, path: read_leg(leg, path, read_rollup), 1),
     )
 
 
@@ -266,6 +266,6 @@ def read_item(value: object, path: str, read_rollup: ReadRollup) -> bytes:
         read.finish()
         return item
     bundle = read_bundle(read, read_rollup)
-    signatures = read.array("signatures", bundles.LEGS_MAX + 1, lambda text, at: read_hex(text, at, 64, 64), 1)
+    signatures = read.array("signatures", LEGS_MAX + 1, lambda text, at: read_hex(text, at, 64, 64), 1)
     read.finish()
     return SignedBundle(bundle, signatures).item_bytes

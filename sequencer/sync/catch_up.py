@@ -90,7 +90,8 @@ class CatchUp:
         if self.following is not None:
             return self._follow(self.following, delivered, finalized > delivered, is_blocked, now)
         self._asked = None
-        is_behind = max(self._heights.values(), default=0) >= max(delivered, finalized) + BEHIND_HEIGHTS_MIN
+        limit = max(delivered, finalized) + BEHIND_HEIGHTS_MIN
+        is_behind = self._highest >= limit and max(self._heights.values(), default=0) >= limit
         if not (is_blocked or is_behind) or now.mono_ms < self._retry_ms:
             return None
         return self._ask(delivered, is_blocked, now)

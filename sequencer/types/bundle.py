@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -15,10 +16,11 @@ from typing import TypeAlias
 from sequencer.codec import U32_MAX, U64_MAX, Fields, encode, read_digest
 from sequencer.crypto.hashing import Tag, hash_tagged
 from sequencer.errors import DecodeError
+from sequencer.types.leaves import encode_leg_leaf
+from sequencer.types.parameters import LEGS_MAX
 from sequencer.types.primitives import Address, Digest, Height, RollupId, StateValue
 from sequencer.types.signing import compute_client_signing_bytes
 
-LEGS_MAX = 16
 CONDITIONS_PER_LEG_MAX = 64
 OPERATIONS_PER_LEG_MAX = 64
 ACCESS_KEYS_PER_LEG_MAX = 256
@@ -254,6 +256,11 @@ class Leg:
         """leg_hash = H(LEG ‖ leg)."""
         return hash_tagged(Tag.LEG, encode(self.to_value()))
 
+    @cached_property
+    def declared(self) -> Mapping[str, AccessMode] | None:
+        """The access set by key; None means the whole rollup. # A7"""
+        return None if self.access is None else dict(self.access)
+
     def to_value(self) -> tuple[object, ...]:
         """Return the array."""
         return (
@@ -320,6 +327,11 @@ class Bundle:
                 )
             ),
         )
+
+    @cached_property
+    def leg_leaves(self) -> tuple[bytes, ...]:
+        """Each leg's leaf under the batch root. # A2"""
+        return tuple(encode_leg_leaf(self.id, index, len(self.legs), leg.digest) for index, leg in enumerate(self.legs))
 
     @cached_property
     def rollups(self) -> tuple[RollupId, ...]:

@@ -53,7 +53,7 @@ class Committee:
 
     def get_power(self, signers: Iterable[ValidatorIndex]) -> int:
         """Return the power of distinct `signers`."""
-        return sum([self._powers[index] for index in signers])
+        return sum(map(self._powers.__getitem__, signers))
 
     def is_strong(self, signers: Iterable[ValidatorIndex]) -> bool:
         """Tell whether distinct `signers` have power ≥ W-F; never computed as 2F+1. # G1"""

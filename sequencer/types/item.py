@@ -16,9 +16,9 @@ from sequencer.codec import Fields, decode, encode, read_signature
 from sequencer.crypto.hashing import Tag, hash_tagged
 from sequencer.crypto.signatures import Verifier
 from sequencer.errors import DecodeError
-from sequencer.types.bundle import LEGS_MAX, Bundle, Reference
+from sequencer.types.bundle import Bundle, Reference
 from sequencer.types.outcome import Reason, Rejection
-from sequencer.types.parameters import ITEM_BYTES_MAX
+from sequencer.types.parameters import ITEM_BYTES_MAX, LEGS_MAX
 from sequencer.types.primitives import Digest, RollupId, Signature
 
 
@@ -90,8 +90,14 @@ def check_item(item: bytes, rules: ItemRules, verifier: Verifier) -> CheckedItem
     return (
         _check_body(bundle, rules)
         or _check_signatures(bundle, signatures, verifier)
-        or SignedBundle(bundle, signatures)
+        or _keep_bytes(SignedBundle(bundle, signatures), item)
     )
+
+
+def _keep_bytes(signed: SignedBundle, item: bytes) -> SignedBundle:
+    """Spare encoding again what was read: one value has one encoding, so `item_bytes` would give `item`."""
+    vars(signed)["item_bytes"] = item
+    return signed
 
 
 def _check_body(bundle: Bundle, rules: ItemRules) -> Rejection | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sequencer.codec import Fields, decode, encode
-from sequencer.types.bundle import LEGS_MAX
+from sequencer.types.parameters import LEGS_MAX
 from sequencer.types.primitives import Digest, RollupId
 
 

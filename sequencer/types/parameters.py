@@ -11,6 +11,8 @@ ITEM_BYTES_MAX = 65_536
 """Bytes of one encoded item."""
 BATCH_ITEMS_MAX = 4_096
 """Items of one batch."""
+LEGS_MAX = 16
+"""Legs of one bundle."""
 COMMITTEE_SIZE_MAX = 128
 """Validators of one epoch."""
 INCLUSION_VIEWS_MAX = 1_000

@@ -13,11 +13,11 @@ from sequencer.codec import U32_MAX, Fields, decode, encode, read_digest
 from sequencer.crypto.merkle import PATH_LENGTH_MAX, compute_path, compute_root_from_path
 from sequencer.crypto.signatures import Verifier
 from sequencer.errors import DecodeError, PeerError, VerificationError
-from sequencer.types.bundle import LEGS_MAX
 from sequencer.types.commitment import Commitment, CommitmentCertificate
 from sequencer.types.committee import Committee
 from sequencer.types.leaves import encode_namespace_row
 from sequencer.types.outcome import OutcomeLeaf
+from sequencer.types.parameters import LEGS_MAX
 from sequencer.types.primitives import Digest, RollupId
 
 RECEIPT_FORMAT = "ssq-receipt-1"

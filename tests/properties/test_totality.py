@@ -21,7 +21,7 @@ from sequencer.types.bundle import (
     Reference,
     TimeWindow,
 )
-from sequencer.types.item import check_item
+from sequencer.types.item import SignedBundle, check_item
 from sequencer.types.primitives import StateValue
 from tests.execution_world import ALICE, ALPHA, BETA, BOB, GAMMA, GENESIS, World, verify_token
 from tests.properties.execution_log import assert_equal_states
@@ -110,6 +110,16 @@ def test_arbitrary_bundles_never_raise_and_equal_the_reference(bundles: list[tup
     block = world.execute_items(items)
     assert reference.apply(block.header, items) == block.results
     assert_equal_states(world, reference)
+
+
+@settings(max_examples=50, derandomize=True, deadline=None)
+@given(make_legs())
+def test_checked_item_keeps_bytes_that_encoding_again_would_give(legs: tuple[Leg, ...]) -> None:
+    """One value has one encoding, so the bytes that were read stand for it."""
+    world = World(HOSTILE)
+    item, checked = world.check(world.make_bundle(*legs))
+    assert isinstance(checked, SignedBundle)
+    assert checked.item_bytes == item == SignedBundle(checked.bundle, checked.signatures).item_bytes
 
 
 @settings(max_examples=150, derandomize=True, deadline=None)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from sequencer.codec import U64_MAX
 from sequencer.state.journal import Journal
-from sequencer.types.bundle import AccessMode, AccessSet
+from sequencer.types.bundle import AccessMode
 from sequencer.types.primitives import Address, StateValue
 
 Value: TypeAlias = int | str | bytes
@@ -33,7 +34,7 @@ class LegState:
 
     journal: Journal
     signer: Address
-    access: dict[str, AccessMode] | None
+    access: Mapping[str, AccessMode] | None
     """None means the whole rollup."""
     outputs: dict[str, int] = field(default_factory=dict)
     """Exported values by name; of two with one name the later stays."""
@@ -58,8 +59,3 @@ class LegState:
         if isinstance(value, int) and value > U64_MAX:
             raise Revert("OVERFLOW", f"{key} at most {U64_MAX}", str(value))
         self.journal.set(key, value)
-
-
-def make_leg_state(journal: Journal, signer: Address, access: AccessSet | None) -> LegState:
-    """Return the view of a leg that declared `access`."""
-    return LegState(journal, signer, None if access is None else dict(access))

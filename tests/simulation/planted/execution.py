@@ -39,7 +39,7 @@ BUGS = (
     PlantedBug(
         "access_undeclared",
         "A7",
-        (Edit("execution.evaluation:evaluate", "leg.signer, leg.access)", "leg.signer, None)"),),
+        (Edit("execution.evaluation:evaluate", "leg.signer, leg.declared)", "leg.signer, None)"),),
         ("A7",),
     ),
     PlantedBug(
