@@ -83,7 +83,8 @@ class Settling:
         """Hand a snapshot that is complete and right to the store, behind all other effects; blame a wrong one. # R2"""
         parts = self._parts
         fetched = parts.state_sync.take_fetched()
-        if fetched is not None and fetched.claim.height > parts.pipeline.delivered.height:
+        is_useful = fetched is not None and fetched.claim.height > parts.pipeline.delivered.height
+        if fetched is not None and is_useful and parts.alarm is None:  # it would stand up again without the alarm # C2
             try:
                 effects.append(parts.adoption.begin(fetched, parts.config.genesis))
             except StoreError as error:

@@ -9,12 +9,15 @@ import pytest
 from sequencer.errors import StoreError
 from sequencer.execution.executor import Executor
 from sequencer.replica.adoption import MESSAGES_WAITING_MAX, Adoption
+from sequencer.replica.settling import Settling
 from sequencer.sync.state_sync import FetchedSnapshot
+from sequencer.types.effects import Effect, InstallSnapshot
 from sequencer.types.events import Event, ItemsGossiped, MessageReceived, PeerConnected, PeerDisconnected, TimerFired
 from sequencer.types.messages import Sync
 from sequencer.types.receipt import CertifiedChain
 from sequencer.types.snapshot import SnapshotClaim, compute_manifest
-from tests.unit.core_world import Group, make_genesis, name_digest
+from tests.unit.core_world import Group, at, make_genesis, name_digest
+from tests.unit.replica.world import Cluster
 
 GENESIS = make_genesis()
 EXECUTOR = Executor(GENESIS)
@@ -79,3 +82,21 @@ def test_I11_messages_that_wait_are_bounded_and_the_coming_of_peers_is_not_lost(
     assert (adoption.messages_waiting, adoption.events_dropped) == (MESSAGES_WAITING_MAX, 3)
     waiting = adoption.end()[1]
     assert (len(waiting), waiting[-1], adoption.messages_waiting) == (MESSAGES_WAITING_MAX + 1, PeerConnected(2), 0)
+
+
+@pytest.mark.parametrize("is_alarmed", [True, False])
+def test_C2_replica_that_raised_the_alarm_adopts_no_snapshot(is_alarmed: bool) -> None:
+    """It would stand up again without the alarm and sign; a round that was under way ends. The control adopts."""
+    ahead = Cluster(indices=(0, 1, 2))
+    ahead.run(5_000, lambda: ahead.heights[0] >= 2)
+    executor = ahead.replicas[0].executor
+    data, commitment = executor.take_snapshot(), executor.commitment
+    chain = CertifiedChain((commitment,), Group(GENESIS).commitment_certificate(executor.height, commitment.digest))
+    fetched = FetchedSnapshot(SnapshotClaim(executor.header, len(data), compute_manifest(data), chain), data, (1,))
+    parts = Cluster(indices=(3,)).replicas[3]._parts
+    if is_alarmed:
+        parts.consensus._state.stop_signing("two blocks of one view are final")
+    parts.state_sync._fetched = fetched
+    effects: list[Effect] = []
+    Settling(parts).settle(effects, at(0))
+    assert [isinstance(effect, InstallSnapshot) for effect in effects].count(True) == (not is_alarmed)
