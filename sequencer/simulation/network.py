@@ -12,6 +12,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import log
 from typing import Protocol
 
 from sequencer.simulation.faults.fault import HEAL_US
@@ -182,7 +183,8 @@ class Network:
 
     def _draw_delay(self, link: Link) -> int:
         profile = self._profile
-        return profile.base_us + min(int(link.rng.expovariate(1.0) * profile.tail_us), profile.cap_us)
+        tail_us = int(-log(1.0 - link.rng.random()) * profile.tail_us)
+        return profile.base_us + min(tail_us, profile.cap_us)
 
     def _send_impaired(self, link: Link, message: Message, arrival_us: int) -> None:
         """Let every impairment of the link delay the message; nothing is later than the healing because of one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from sequencer.types.block import BlockHeader
 from sequencer.types.commitment import Commitment, CommitmentCertificate
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 class Observer:
     """See everything and do nothing; subclasses override what they care about."""
+
+    sent_types: ClassVar[tuple[type, ...]] = (object,)
+    """Messages that `on_sent` is told of."""
+    received_types: ClassVar[tuple[type, ...]] = (object,)
+    """Messages that `on_received` is told of."""
 
     def on_boot(self, node: SimulatedNode) -> None:
         """The node is about to start on what its disk holds."""
@@ -73,13 +78,16 @@ class Observers(Observer):
     """Pass every sight on to those observers that look at it, in their order."""
 
     def __init__(self) -> None:
+        self._observers: list[Observer] = []
         self._boot: list[Callable[..., None]] = []
         self._started: list[Callable[..., None]] = []
         self._handled: list[Callable[..., None]] = []
         self._crash: list[Callable[..., None]] = []
         self._durable: list[Callable[..., None]] = []
-        self._sent: list[Callable[..., None]] = []
-        self._received: list[Callable[..., None]] = []
+        self._sent: dict[type, list[Callable[..., None]]] = {}
+        """By type of message, as soon as one was seen."""
+        self._received: dict[type, list[Callable[..., None]]] = {}
+        """The same."""
         self._executed: list[Callable[..., None]] = []
         self._installed: list[Callable[..., None]] = []
         self._certified: list[Callable[..., None]] = []
@@ -97,19 +105,30 @@ class Observers(Observer):
             "handled",
             "crash",
             "durable",
-            "sent",
-            "received",
             "executed",
+            "installed",
             "certified",
+            "evidence",
             "answered",
+            "banned",
+            "alarm",
+            "error",
         ):
-            self._bind(observer, name)
-        for name in ("installed", "evidence", "banned", "alarm", "error"):
-            self._bind(observer, name)
+            if _overrides(observer, name):
+                getattr(self, f"_{name}").append(getattr(observer, f"on_{name}"))
+        self._observers.append(observer)
+        self._sent.clear()
+        self._received.clear()
 
-    def _bind(self, observer: Observer, name: str) -> None:
-        if getattr(type(observer), f"on_{name}") is not getattr(Observer, f"on_{name}"):
-            getattr(self, f"_{name}").append(getattr(observer, f"on_{name}"))
+    def _find_sent(self, kind: type) -> list[Callable[..., None]]:
+        told = [observer for observer in self._observers if issubclass(kind, observer.sent_types)]
+        hooks = self._sent[kind] = [observer.on_sent for observer in told if _overrides(observer, "sent")]
+        return hooks
+
+    def _find_received(self, kind: type) -> list[Callable[..., None]]:
+        told = [observer for observer in self._observers if issubclass(kind, observer.received_types)]
+        hooks = self._received[kind] = [observer.on_received for observer in told if _overrides(observer, "received")]
+        return hooks
 
     def on_boot(self, node: SimulatedNode) -> None:
         for hook in self._boot:
@@ -132,11 +151,13 @@ class Observers(Observer):
             hook(node, votes, records)
 
     def on_sent(self, node: SimulatedNode, peer: int | None, message: Message) -> None:
-        for hook in self._sent:
+        hooks = self._sent.get(type(message))
+        for hook in self._find_sent(type(message)) if hooks is None else hooks:
             hook(node, peer, message)
 
     def on_received(self, node: SimulatedNode, peer: int, message: Message) -> None:
-        for hook in self._received:
+        hooks = self._received.get(type(message))
+        for hook in self._find_received(type(message)) if hooks is None else hooks:
             hook(node, peer, message)
 
     def on_executed(self, node: SimulatedNode, block: ExecutedBlock) -> None:
@@ -170,3 +191,7 @@ class Observers(Observer):
     def on_error(self, node: SimulatedNode, error: SequencerError) -> None:
         for hook in self._error:
             hook(node, error)
+
+
+def _overrides(observer: Observer, name: str) -> bool:
+    return getattr(type(observer), f"on_{name}") is not getattr(Observer, f"on_{name}")

@@ -23,7 +23,8 @@ class Scheduler:
     def call_at(self, time_us: int, callback: Callable[..., None], *args: Any) -> None:
         """Run `callback(*args)` at `time_us`, or now if that is past."""
         self._sequence += 1
-        heapq.heappush(self._heap, (max(time_us, self.now_us), self._sequence, callback, args))
+        due_us = time_us if time_us > self.now_us else self.now_us
+        heapq.heappush(self._heap, (due_us, self._sequence, callback, args))
 
     def call_after(self, delay_us: int, callback: Callable[..., None], *args: Any) -> None:
         """Run `callback(*args)` in `delay_us` microseconds."""
@@ -31,9 +32,9 @@ class Scheduler:
 
     def run_until(self, time_us: int, is_stopped: Callable[[], bool]) -> None:
         """Run everything due up to `time_us`; returns early when `is_stopped` says so."""
-        heap = self._heap
+        heap, pop = self._heap, heapq.heappop
         while heap and heap[0][0] <= time_us:
-            self.now_us, _, callback, args = heapq.heappop(heap)
+            self.now_us, _, callback, args = pop(heap)
             self.event_count += 1
             callback(*args)
             if is_stopped():

@@ -35,11 +35,13 @@ _ANSWERS: dict[type, type] = {
     SnapshotOffer: GetSnapshot,
     SnapshotChunk: GetSnapshotChunk,
 }
-_REQUESTS = frozenset(_ANSWERS.values())
 
 
 class AmplificationChecker(Observer):
     """Every answer has a request of its own that asked for as much; one thing is asked for at a bounded rate."""
+
+    sent_types = (*_ANSWERS, GetBatches, GetBlocks, Sync)
+    received_types = tuple(_ANSWERS.values())
 
     def __init__(self, ledger: Ledger, validators: int) -> None:
         self._ledger = ledger
@@ -54,10 +56,9 @@ class AmplificationChecker(Observer):
         self._asked[node.index] = {}
 
     def on_received(self, node: SimulatedNode, peer: int, message: Message) -> None:
-        if type(message) in _REQUESTS:
-            waiting = self._open[node.index].setdefault((peer, type(message)), [])
-            waiting.append(_get_size_asked(message))
-            del waiting[:-OPEN_REQUESTS_MAX]
+        waiting = self._open[node.index].setdefault((peer, type(message)), [])
+        waiting.append(_get_size_asked(message))
+        del waiting[:-OPEN_REQUESTS_MAX]
 
     def on_sent(self, node: SimulatedNode, peer: int | None, message: Message) -> None:
         if type(message) in _ANSWERS:

@@ -41,6 +41,8 @@ class AvailabilityChecker(Observer):
 class HaveChecker(Observer):
     """A HAVE speaks of durable, complete chains, and never of two batches in one place. # L4"""
 
+    sent_types = (Have, Hello)
+
     def __init__(self, ledger: Ledger, validators: int) -> None:
         self._ledger = ledger
         self._said: list[dict[tuple[int, int], Digest]] = [{} for _ in range(validators)]
@@ -73,6 +75,9 @@ class HaveChecker(Observer):
 
 class VoteAvailabilityChecker(Observer):
     """Who notarizes holds each new chain, or heard HAVE from weak power of others. # V6"""
+
+    sent_types = (Vote,)
+    received_types = (Have, Hello)
 
     def __init__(self, ledger: Ledger, validators: int) -> None:
         self._ledger = ledger

@@ -208,13 +208,21 @@ class Knowledge(Observer):
             self._forget(node, mind)
             mind.is_adopting = False
             mind.view_before = mind.finalized_before = 0  # all that waited is decided now
+        is_notable = bool(mind.assembled) or is_notable_event(event, mind)
+        if effects or is_notable:
+            self._on_effects(node, mind, event, effects, is_notable)
+
+    def _on_effects(
+        self, node: SimulatedNode, mind: Mind, event: Event | None, effects: tuple[Effect, ...], is_notable: bool
+    ) -> None:
+        """Judge what is done, and what is not done though the event is notable."""
         is_observer = node.replica is None or node.replica.observer_reason is not None
         is_judged = node.index not in self._ledger.faulty and not is_observer
-        is_notable = bool(mind.assembled) or is_notable_event(event, mind)
         for effect in effects:
-            if isinstance(effect, Broadcast | Send):
-                peer = effect.peer if isinstance(effect, Send) else None
-                is_notable |= self._on_said(node, mind, peer, effect.message, is_judged)
+            if isinstance(effect, Send):
+                is_notable |= self._on_said(node, mind, effect.peer, effect.message, is_judged)
+            elif isinstance(effect, Broadcast):
+                is_notable |= self._on_said(node, mind, None, effect.message, is_judged)
             elif isinstance(effect, PersistBatch):
                 is_notable = True
             elif isinstance(effect, InstallSnapshot):

@@ -54,6 +54,8 @@ class Violation:
 class Ledger(Observer):
     """Facts of one run: headers, votes, certificates, batches and who holds them, the log."""
 
+    sent_types = (Vote, Hello, Proposal, BlockHeaders, Batch)
+
     def __init__(
         self, scheduler: Scheduler, genesis: Genesis, faulty: Iterable[int] = (), verifier: Verifier | None = None
     ) -> None:

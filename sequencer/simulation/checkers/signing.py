@@ -23,6 +23,8 @@ PROPOSAL, BATCH_HEADER, COMMITMENT = 1, 5, 6
 class SigningMonitor(Observer):
     """Own signatures cover the 85 bytes; certificates hold strong power of signatures by those whom they name."""
 
+    sent_types = (Vote, Batch, CommitmentVote, Proposal, Certificate, Hello)
+
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._checked: set[bytes] = set()

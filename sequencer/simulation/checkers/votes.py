@@ -25,6 +25,8 @@ _VIEW_KINDS = (RecordKind.PROPOSAL, RecordKind.NOTARIZE, RecordKind.NULLIFY, Rec
 class SignatureChecker(Observer):
     """Nobody honest signs two things that contradict each other, or anything not written down. # I9 D1 L1"""
 
+    sent_types = (Vote, Proposal, CommitmentVote, Hello, Batch)
+
     def __init__(self, ledger: Ledger, validators: int) -> None:
         self._ledger = ledger
         self._signed: list[dict[tuple[RecordKind, int], Digest]] = [{} for _ in range(validators)]
@@ -110,6 +112,8 @@ class SignatureChecker(Observer):
 
 class VotingRulesChecker(Observer):
     """A notarize is sent only for a block that extends notarized history by the rules. # V3 V4 V5 V7"""
+
+    sent_types = (Vote,)
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
