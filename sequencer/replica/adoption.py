@@ -42,6 +42,8 @@ class Adoption:
         executor = Executor.restore(genesis, fetched.data, fetched.claim.header)
         if executor.commitment != fetched.claim.commitment:
             raise StoreError(f"snapshot of height {fetched.claim.height}: is of another commitment")
+        if executor.take_snapshot() != fetched.data:  # else who offers the right bytes would be called a liar
+            raise StoreError(f"snapshot of height {fetched.claim.height}: the right state in other than the one form")
         self.executor = executor
         return InstallSnapshot(fetched.claim, fetched.data)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
+from sequencer.codec import decode, encode
 from sequencer.errors import StoreError
 from sequencer.execution.executor import Executor
 from sequencer.replica.adoption import MESSAGES_WAITING_MAX, Adoption
@@ -17,13 +19,22 @@ from sequencer.types.messages import Sync
 from sequencer.types.receipt import CertifiedChain
 from sequencer.types.snapshot import SnapshotClaim, compute_manifest
 from tests.unit.core_world import Group, at, make_genesis, name_digest
-from tests.unit.replica.world import Cluster
+from tests.unit.replica.world import Cluster, make_bundle
 
 GENESIS = make_genesis()
 EXECUTOR = Executor(GENESIS)
 DATA = EXECUTOR.take_snapshot()
 CHAIN = CertifiedChain((EXECUTOR.commitment,), Group(GENESIS).commitment_certificate(0, EXECUTOR.commitment.digest))
-RIGHT = FetchedSnapshot(SnapshotClaim(EXECUTOR.header, len(DATA), compute_manifest(DATA), CHAIN), DATA, (1,))
+
+
+def make_fetched(executor: Executor) -> FetchedSnapshot:
+    """Return the state of an executor, as validator 1 served it."""
+    data, commitment = executor.take_snapshot(), executor.commitment
+    chain = CertifiedChain((commitment,), Group(GENESIS).commitment_certificate(executor.height, commitment.digest))
+    return FetchedSnapshot(SnapshotClaim(executor.header, len(data), compute_manifest(data), chain), data, (1,))
+
+
+RIGHT = make_fetched(EXECUTOR)
 
 
 def begin() -> Adoption:
@@ -63,6 +74,25 @@ def test_R2_wrong_snapshot_is_refused_and_nothing_changes(fetched: FetchedSnapsh
     assert not adoption.is_running
 
 
+def spell_otherwise(snapshot: bytes) -> bytes:
+    """Return the same state with every namespace's entries in arrays of one."""
+    whole = cast(tuple[Any, ...], decode(snapshot, "snapshot"))
+    split = tuple((*row[:-1], tuple((entry,) for chunk in row[-1] for entry in chunk)) for row in whole[-1])
+    return encode((*whole[:-1], split))
+
+
+def test_R2_right_state_in_other_bytes_is_refused() -> None:
+    """A snapshot has one form: who is believed with another one would make liars of all who keep the right one."""
+    ahead = Cluster(indices=(0, 1, 2))
+    for sequence in range(3):
+        ahead.submit(0, make_bundle(GENESIS, sequence), request=sequence + 1)
+    ahead.run(5_000, lambda: ahead.heights[0] >= 2)
+    right = make_fetched(ahead.replicas[0].executor)
+    Adoption().begin(right, GENESIS)
+    with pytest.raises(StoreError, match="the one form"):
+        Adoption().begin(replace(right, data=spell_otherwise(right.data)), GENESIS)
+
+
 def test_R2_events_come_back_in_their_order_and_timers_do_not() -> None:
     """A timer is asked for anew by who stands on the snapshot."""
     adoption = begin()
@@ -89,10 +119,7 @@ def test_C2_replica_that_raised_the_alarm_adopts_no_snapshot(is_alarmed: bool) -
     """It would stand up again without the alarm and sign; a round that was under way ends. The control adopts."""
     ahead = Cluster(indices=(0, 1, 2))
     ahead.run(5_000, lambda: ahead.heights[0] >= 2)
-    executor = ahead.replicas[0].executor
-    data, commitment = executor.take_snapshot(), executor.commitment
-    chain = CertifiedChain((commitment,), Group(GENESIS).commitment_certificate(executor.height, commitment.digest))
-    fetched = FetchedSnapshot(SnapshotClaim(executor.header, len(data), compute_manifest(data), chain), data, (1,))
+    fetched = make_fetched(ahead.replicas[0].executor)
     parts = Cluster(indices=(3,)).replicas[3]._parts
     if is_alarmed:
         parts.consensus._state.stop_signing("two blocks of one view are final")
