@@ -67,7 +67,7 @@ SYNC_US = (300, 3 * MILLISECOND)
 CHECK_US_MAX = 5 * MILLISECOND
 """Longest time that the worker threads take for a CheckItems."""
 
-_PERSIST = (PersistVote, PersistBatch, PersistBlock, InstallSnapshot)
+_PERSIST = frozenset({PersistVote, PersistBatch, PersistBlock, InstallSnapshot})
 
 
 @dataclass(slots=True)
@@ -297,7 +297,7 @@ class SimulatedNode:
         for place, effect in enumerate(effects):
             if not self.is_running:  # it died while it sent: what follows was never written
                 return
-            if isinstance(effect, _PERSIST):
+            if type(effect) in _PERSIST:
                 self._waiting = list(effects[place:])
                 self._start_sync()
                 return
@@ -308,7 +308,8 @@ class SimulatedNode:
         if self._meets(Boundary.WRITING):
             return
         for effect in self._waiting:
-            self._write(effect)
+            if type(effect) in _PERSIST:
+                self._write(effect)
         if self.on_disk_full is not None:
             self.on_disk_full()
             return
@@ -368,7 +369,7 @@ class SimulatedNode:
                 return
             if isinstance(effect, InstallSnapshot):
                 self._on_installed(effect)
-            elif not isinstance(effect, _PERSIST):
+            elif type(effect) not in _PERSIST:
                 self._actions[type(effect)](effect)
         if self.is_running and not self._meets(Boundary.SENT) and later:
             self._perform(tuple(later))

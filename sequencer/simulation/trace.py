@@ -21,8 +21,7 @@ class Trace:
         """Record that `node` did `action`; `number` is its view, height or position, `digest` names its object."""
         self.count += 1
         self._last.append((time_us, node, action, number, digest))
-        self._hash.update(b"%d %d %s %d " % (time_us, node, action.encode(), number))
-        self._hash.update(digest)
+        self._hash.update(b"%d %d %b %d %b" % (time_us, node, action.encode(), number, digest))
 
     def get_hash(self) -> str:
         """Return the hash of all actions so far as 64 hexadecimal digits."""

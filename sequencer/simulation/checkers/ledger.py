@@ -218,9 +218,9 @@ class Ledger(Observer):
         signers = self.votes.setdefault((kind, view, digest), set())
         if node in signers:
             return
-        was_strong = self.is_strong(signers)
+        before = self._get_power(signers)
         signers.add(node)
-        if not was_strong and self.is_strong(signers):
+        if before < self._strong <= before + self._powers[node]:
             self.certificates.setdefault((kind, view), []).append(digest)
             for listener in self._certificate_listeners:
                 listener(kind, view, digest, -1 if node in self.faulty else node)
