@@ -13,6 +13,7 @@ nothing are 1 s apart, doubling to 4 s.
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sequencer.crypto.signatures import Verifier
@@ -35,7 +36,7 @@ LIAR_REST_MS_MIN = 60_000
 """A peer that served a wrong snapshot is left out this long; doubles with each lie."""
 LIAR_REST_MS_MAX = 3_600_000
 SLOW_REST_MS = 60_000
-"""Who let a round pass its deadline is asked last for this long."""
+"""Who let a round pass its deadline, or serves no more of what it claimed, is asked last for this long."""
 
 
 class Need(enum.Enum):
@@ -313,7 +314,7 @@ class StateSync:
 
     def _fetch(self, current: SnapshotRound, now: Instant) -> list[Send]:
         if now.mono_ms >= self._deadline_ms:
-            self._slow_until_ms.update(dict.fromkeys(current.vouchers, now.mono_ms + SLOW_REST_MS))
+            self._note_slow(current.vouchers, now)
             self._fail(f"gave up the snapshot of height {current.claim.height}: too slow", now)
             return []
         sends = current.poll(now.mono_ms)
@@ -322,6 +323,7 @@ class StateSync:
             self._fetched = FetchedSnapshot(current.claim, data, current.vouchers)
             self._phase = Phase.INSTALLING
         elif not current.has_peers:
+            self._note_slow(current.vouchers, now)  # else a claim that nobody serves goes first for ever
             self._fail(f"lost the snapshot of height {current.claim.height}: nobody serves it any more", now)
         return sends
 
@@ -345,6 +347,9 @@ class StateSync:
 
     def _is_slow(self, peer: ValidatorIndex, now: Instant) -> bool:
         return now.mono_ms < self._slow_until_ms.get(peer, 0)
+
+    def _note_slow(self, peers: Iterable[ValidatorIndex], now: Instant) -> None:
+        self._slow_until_ms.update(dict.fromkeys(peers, now.mono_ms + SLOW_REST_MS))
 
     def _note_liar(self, peer: ValidatorIndex, reason: str, now: Instant) -> None:
         lies = 1 + (self._liars[peer].lies if peer in self._liars else 0)

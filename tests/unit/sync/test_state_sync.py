@@ -304,6 +304,14 @@ def test_R2_slow_peer_cannot_hold_the_node_for_ever() -> None:
     assert "too slow" in (sync.describe() or "")
 
 
+def test_R2_claim_that_nobody_serves_goes_first_once_only() -> None:
+    """A Byzantine peer with as much power and a newer snapshot would else end every round before it begins."""
+    newer = make_claim(GROUP, DATA, height=9)
+    fetched = Served({1: (newer, b""), 2: (CLAIM, DATA)}).run(10 * ROUND_PAUSE_MS_MAX)
+    assert fetched is not None
+    assert fetched.claim == CLAIM
+
+
 def test_R2_rounds_that_give_nothing_come_later_and_later() -> None:
     """Peers without a snapshot are not asked all the time."""
     served = Served({1: (None, b"")})
