@@ -8,6 +8,7 @@ exec root       one row per namespace: state, receipts, outbox; row 0 is the sys
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from sequencer.codec import encode
@@ -34,9 +35,9 @@ class BlockLeaves:
     """Collects the leaves of one block, item by item, hashing as it goes. # A2"""
 
     def __init__(self) -> None:
-        self._namespaces: dict[RollupId, list[bytes]] = {}
-        self._roots: dict[RollupId, RootBuilder] = {}
-        self._receipts: dict[RollupId, RootBuilder] = {}
+        self._namespaces: defaultdict[RollupId, list[bytes]] = defaultdict(list)
+        self._roots: defaultdict[RollupId, RootBuilder] = defaultdict(RootBuilder)
+        self._receipts: defaultdict[RollupId, RootBuilder] = defaultdict(RootBuilder)
         self._outcomes: list[OutcomeLeaf] = []
 
     def add(self, checked: CheckedItem, decided: Decided) -> None:
@@ -49,8 +50,6 @@ class BlockLeaves:
                 self._add_outcome(checked.bundle, decided)
 
     def _append(self, namespace: RollupId, leaf: bytes) -> None:
-        if namespace not in self._roots:
-            self._namespaces[namespace], self._roots[namespace] = [], RootBuilder()
         self._namespaces[namespace].append(leaf)
         self._roots[namespace].append(leaf)
 
@@ -63,8 +62,6 @@ class BlockLeaves:
         for index, leg in enumerate(bundle.legs):
             outputs = decided.get_outputs(index)
             leaf = encode((bundle.id, index, decided.status, tuple(sorted(outputs.items()))))
-            if leg.rollup not in self._receipts:
-                self._receipts[leg.rollup] = RootBuilder()
             self._receipts[leg.rollup].append(leaf)
 
     def get_namespaces(self) -> tuple[NamespaceList, ...]:
@@ -101,7 +98,7 @@ def compute_pending_root(pending: Sequence[PendingBundle]) -> Digest:
 
 def compute_outcome_root(outcomes: Sequence[OutcomeLeaf]) -> Digest:
     """Return the root over outcomes, which are ascending by bundle id."""
-    return compute_root([leaf.to_bytes() for leaf in outcomes])
+    return compute_root([leaf.to_bytes() for leaf in outcomes]) if outcomes else EMPTY_ROOT
 
 
 def compute_exec_root(rows: Sequence[ExecutionRow]) -> Digest:

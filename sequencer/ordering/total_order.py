@@ -29,6 +29,8 @@ def compute_batch_order(epoch_seed: Digest, header: BlockHeader, lanes: Sequence
 
     `lanes[i]` are the new batches of lane i by position.
     """
+    longest = max(map(len, lanes), default=0)
+    if not longest:
+        return ()
     order = compute_lane_order(epoch_seed, header)
-    longest = max((len(batches) for batches in lanes), default=0)
     return tuple(lanes[lane][step] for step in range(longest) for lane in order if step < len(lanes[lane]))

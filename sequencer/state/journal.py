@@ -32,8 +32,7 @@ class Journal:
 
     def get(self, key: str) -> StateValue | None:
         """Return the newest value, or None if absent."""
-        value = self._writes.get(key, _UNWRITTEN)
-        return self._base.get(key) if isinstance(value, _Unwritten) else value
+        return self._writes[key] if key in self._writes else self._base.get(key)
 
     def set(self, key: str, value: StateValue | None) -> None:
         """Write; 0, empty bytes and None make the key absent."""

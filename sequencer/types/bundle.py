@@ -343,7 +343,7 @@ class Bundle:
         """Who must sign: the payer first, then each leg's signer at its first appearance."""
         return tuple(dict.fromkeys((self.payer, *(leg.signer for leg in self.legs))))
 
-    @property
+    @cached_property
     def operation_count(self) -> int:
         """Operations of all legs; the fee counts them. # A17"""
         return sum(len(leg.operations) for leg in self.legs)
