@@ -51,7 +51,8 @@ FLOODS: dict[str, Flood] = {
             ("sync_requests_open", "stored_fetches_open", "snapshot_requests_open", "peers", "peer_views"),
         ),
         Flood(data.name_tips_of_its_own, ("batches_wanted", "batch_requests_per_peer"), data.FalseLeader, QUICK),
-        Flood(data.name_tips_of_its_own, ("lane_forks",), data.ForkingLeader, QUICK),
+        # Fills nothing: once its first fork is proven nothing more is fetched of its lane. # L6 X5
+        Flood(data.name_tips_of_its_own, (), data.ForkingLeader, QUICK),
         Flood(clients.submit_at_once, ("submissions_checked",)),
         Flood(clients.submit_successors, ("mempool_sequences_per_channel", "mempool_entries")),
         Flood(clients.submit_requests_that_wait, ("requests_waiting",), parameters=SLOW_LANE),
