@@ -89,7 +89,7 @@ def examine(name: str, shape: Shape, plans: list[Plan], workers: int) -> Row:
     }
     print(
         f"n = {shape.validators}, {shape.twins} with twins, {shape.views} views, {name}: {len(plans)} scenarios, "
-        f"{row['contradictory']} with contradicting votes, {len(broken)} broke {', '.join(rules) or 'nothing'}",
+        f"{row['contradictory']} with contradicting votes, {len(broken)} broke {', '.join(rules) or 'a rule'}",
         file=sys.stderr,
         flush=True,
     )
