@@ -31,7 +31,7 @@ class BlockRun:
         self.decided: list[Decided] = []
         self.results: list[ItemResult] = []
         self._items = items
-        self._journals = {namespace: Journal(state) for namespace, state in parent.states.items()}
+        self._journals = {namespace: Journal(state) for namespace, state in sorted(parent.states.items())}
         context = BlockContext(header.height, header.time_ms)
         self.automaton = OutcomeAutomaton(rules, self._journals, window, context)
 
@@ -48,9 +48,8 @@ class BlockRun:
             self.decided.append(decided)
             self.results.append(ItemResult(index, decided.item_id, decided.status, decided.reason, decided.fee))
             self.leaves.add(checked, decided)
-        advanced = dict(self.states)
         for namespace, journal in self._journals.items():
             if journal.writes:
-                advanced[namespace] = advanced[namespace].update(journal.writes)
-                journal.rebase(advanced[namespace])
-        self.states = advanced
+                advanced = self.states[namespace].update(journal.writes)
+                self.states = self.states.set(namespace, advanced)
+                journal.rebase(advanced)

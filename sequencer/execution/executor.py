@@ -5,7 +5,9 @@ begin → step … step → finish. Queries see the state after the last `finish
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+
+from pyrsistent import PMap, pmap
 
 from sequencer.errors import LocalError
 from sequencer.execution import system_state
@@ -61,7 +63,7 @@ class Executor:
         """Continue after `header`; raises `StoreError` if the bytes do not hash to what they claim."""
         read = read_snapshot(snapshot, header, genesis.chain_id)
         rows = tuple(namespace.row for namespace in read.namespaces)
-        states = {namespace.row.namespace: namespace.state for namespace in read.namespaces}
+        states = pmap({namespace.row.namespace: namespace.state for namespace in read.namespaces})
         executor = cls.__new__(cls)
         executor._set_up(genesis, Version(header, read.decided[-1].commitment, rows, states), read.decided)
         return executor
@@ -204,8 +206,8 @@ def make_rules(genesis: Genesis) -> Rules:
     return Rules(machines, {rollup.id: rollup.name for rollup in genesis.rollups}, genesis.parameters)
 
 
-def make_genesis_states(genesis: Genesis) -> Mapping[RollupId, StateTree]:
-    """Return every namespace's state at height 0, ascending by namespace."""
+def make_genesis_states(genesis: Genesis) -> PMap[RollupId, StateTree]:
+    """Return every namespace's state at height 0."""
     states = {SYSTEM_NAMESPACE: build_tree(system_state.make_genesis_entries(genesis))}
     states.update((rollup.id, build_tree(rollup.state)) for rollup in genesis.rollups)
-    return dict(sorted(states.items()))
+    return pmap(states)

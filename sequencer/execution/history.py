@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass
+
+from pyrsistent import PMap
 
 from sequencer.errors import DecodeError, LocalError
 from sequencer.state.claim import StateClaim
@@ -28,8 +29,8 @@ class Version:
     header: BlockHeader
     commitment: Commitment
     rows: tuple[ExecutionRow, ...]
-    states: Mapping[RollupId, StateTree]
-    """Namespace → state, ascending; 0 is the system. Shared by all who hold the version, so nobody changes it."""
+    states: PMap[RollupId, StateTree]
+    """Namespace → state; 0 is the system."""
 
     def get_state(self, namespace: RollupId) -> StateTree:
         """Return a namespace's state; raises `LocalError` if there is none."""

@@ -34,6 +34,7 @@ ALLOWED_MODULES = frozenset(
         "typing",
         "msgpack",
         "nacl",
+        "pyrsistent",
         "sequencer",
     ]
 )

@@ -12,7 +12,7 @@ import pytest
 from sequencer.cli import main as command_line
 from sequencer.errors import LocalError, SequencerError, StoreError, VerificationError
 
-HEAVY = ("trio", "libp2p", "httpx", "starlette", "hypercorn", "nacl", "cryptography", "psutil")
+HEAVY = ("trio", "libp2p", "httpx", "starlette", "hypercorn", "nacl", "cryptography", "pyrsistent", "psutil")
 """Modules that cost more than a person waits for before reading help."""
 
 
