@@ -30,7 +30,6 @@ CHANNEL_MAX = 15
 DECIDE_WITHIN_MAX = 256
 KEY_BYTES_MAX = 128
 VALUE_BYTES_MAX = 1_024
-NAME_BYTES_MAX = 32
 
 _KEY = re.compile(r"[A-Za-z0-9._:/-]{1,128}\Z")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}\Z")

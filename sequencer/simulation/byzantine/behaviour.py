@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sequencer.types.batch import Batch, BatchHeader, compute_payload_hash
 from sequencer.types.block import BlockHeader
-from sequencer.types.effects import Broadcast, Effect, Send
+from sequencer.types.effects import Broadcast, Effect
 from sequencer.types.events import Event
 from sequencer.types.messages import Message
 from sequencer.types.primitives import Digest, Instant, Position, ValidatorIndex, View
@@ -144,8 +144,3 @@ def get_own_vote(effect: Effect) -> Vote | None:
     if isinstance(effect, Broadcast) and isinstance(effect.message, Vote) and not effect.message.is_resend:
         return effect.message
     return None
-
-
-def send_each(peers: tuple[ValidatorIndex, ...], message: Message) -> tuple[Effect, ...]:
-    """Return the same message for each of `peers`."""
-    return tuple(Send(peer, message) for peer in peers)
