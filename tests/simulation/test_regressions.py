@@ -13,16 +13,17 @@ from sequencer.simulation.report import format_failure
 from sequencer.simulation.runner import run_seed
 
 SEEDS = (
-    pytest.param(5, 2, id="proposal-on-a-parent-below-the-executed-height"),
-    pytest.param(5, 18, id="own-vote-kept-by-the-stored-certificate-only"),
-    pytest.param(7, 446, id="delivery-asks-for-a-half-fetched-chain-without-pause"),
-    pytest.param(4, 0, id="header-of-a-certified-block-lost-when-all-restart"),
+    pytest.param(5, 0, 2, id="proposal-on-a-parent-below-the-executed-height"),
+    pytest.param(5, 0, 18, id="own-vote-kept-by-the-stored-certificate-only"),
+    pytest.param(7, 0, 446, id="delivery-asks-for-a-half-fetched-chain-without-pause"),
+    pytest.param(4, 0, 0, id="header-of-a-certified-block-lost-when-all-restart"),
+    pytest.param(4, 1, 455, id="monitor-wants-a-nullification-below-the-finalized-view"),
 )
 
 
-@pytest.mark.parametrize(("validators", "seed"), SEEDS)
-def test_seed_that_failed_once_keeps_every_promise(validators: int, seed: int) -> None:
+@pytest.mark.parametrize(("validators", "byzantine", "seed"), SEEDS)
+def test_seed_that_failed_once_keeps_every_promise(validators: int, byzantine: int, seed: int) -> None:
     """The bug that the id names does not come back."""
-    options = SimulationOptions(validators)
+    options = SimulationOptions(validators, byzantine=byzantine)
     result = run_seed(seed, options)
     assert result.violations == (), "\n".join(format_failure(result, options))

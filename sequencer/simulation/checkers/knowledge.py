@@ -351,7 +351,9 @@ class Knowledge(Observer):
             doubtful = mind.doubtful.get((kind, view, digest), set()) if mind.doubtful else set()
             sure = voters - self._ledger.faulty - doubtful
             is_certain = not mind.is_adopting and self._ledger.is_strong(sure)
-            if kind is VoteKind.NULLIFY and is_certain and (kind, view) not in mind.certificates:
+            # A finalization that a Byzantine voter may have spoiled may as well be held: then nobody counts here. # C4
+            is_open = view > mind.finalized_view and (kind, view) not in mind.certificates
+            if kind is VoteKind.NULLIFY and is_certain and is_open:
                 mind.assembled.append(view)
             self._hold(node, mind, kind, view, digest, is_certain)
 

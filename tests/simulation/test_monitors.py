@@ -1,0 +1,52 @@
+"""A monitor that judges decisions knows what a validator holds, and what it may hold."""
+
+from __future__ import annotations
+
+from sequencer.crypto.hashing import ZERO_DIGEST
+from sequencer.simulation.checkers.forwarding import ForwardingMonitor
+from sequencer.simulation.checkers.knowledge import Knowledge
+from sequencer.types.effects import Broadcast
+from sequencer.types.events import MessageReceived
+from sequencer.types.primitives import Digest
+from sequencer.types.vote import Vote, VoteKind
+from tests.simulation.scenes import Scene
+
+A = bytes([1]) * 32
+LIAR = 3
+
+
+def make_watched_scene() -> Scene:
+    """Return a scene in which validator 0 runs, 3 is Byzantine, and F1-F6 are watched."""
+    scene = Scene()
+    scene.ledger.faulty.add(LIAR)
+    knowledge = Knowledge(scene.ledger, 4)
+    knowledge.ask(ForwardingMonitor(scene.ledger, 4))
+    scene.observers.add(knowledge)
+    scene.nodes[0].boot()
+    return scene
+
+
+def tell(scene: Scene, peer: int, kind: VoteKind, view: int, digest: Digest = ZERO_DIGEST) -> None:
+    """Let validator 0 handle a vote of `peer`, or cast it itself, and do nothing else."""
+    vote = Vote(kind, 0, view, digest, bytes(64))
+    event, effects = (None, (Broadcast(vote),)) if peer == 0 else (MessageReceived(peer, vote), ())
+    scene.observers.on_handled(scene.nodes[0], event, effects)
+
+
+def test_forwarding_monitor_nullification_kept_is_reported() -> None:
+    """F6: three correct validators nullify, and who counts it says nothing."""
+    scene = make_watched_scene()
+    for peer in (0, 1, 2):
+        tell(scene, peer, VoteKind.NULLIFY, 1)
+    assert scene.rules == ["F6"]
+
+
+def test_forwarding_monitor_late_nullify_below_a_finalized_view_is_no_nullification() -> None:
+    """C4: who may have finalized a higher view, if with a Byzantine vote, need not count a late nullify. # F6"""
+    scene = make_watched_scene()
+    for peer in (0, 1):
+        tell(scene, peer, VoteKind.NULLIFY, 1)
+    for peer in (0, 1, LIAR):
+        tell(scene, peer, VoteKind.FINALIZE, 2, A)
+    tell(scene, 2, VoteKind.NULLIFY, 1)
+    assert scene.rules == []
