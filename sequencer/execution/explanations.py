@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sequencer.execution.automaton import Decided
 from sequencer.execution.evaluation import Failure
 from sequencer.types.outcome import Rejection, Status
-from sequencer.types.primitives import Digest
+from sequencer.types.primitives import Digest, RollupId
 
 EXPLANATIONS_MAX = 4_096
 """Aborted bundles remembered; the oldest is forgotten first."""
@@ -28,6 +28,8 @@ class BundleCheck:
     fee: int
     failures: tuple[Failure, ...]
     """Every rollup that would say NO, ascending."""
+    unjudged: tuple[RollupId, ...] = ()
+    """Split rollups that the bundle touches and this node does not execute, ascending: what they say is not known."""
 
 
 class ExplanationTable:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import trio
 
+from sequencer.crypto.signatures import verify_ed25519
 from sequencer.errors import LocalError
+from sequencer.execution.foretelling import foretell
 from sequencer.execution.receipts import build_receipt
 from sequencer.node.driver import Driver, TooManyRequests
 from sequencer.node.reports import Reports
@@ -35,6 +37,7 @@ from sequencer.types.receipt import CHAIN_LENGTH_MAX
 
 if TYPE_CHECKING:
     from sequencer.execution.evaluation import Failure
+    from sequencer.execution.explanations import BundleCheck
     from sequencer.replica.replica import Replica
     from sequencer.store.block_reader import BlockReader
     from sequencer.types.commitment import CommitmentCertificate
@@ -98,6 +101,12 @@ class NodeQueries:
             return await self._driver.submit(items)
         except TooManyRequests:
             raise UnavailableError("too many submissions wait already") from None
+
+    async def check_bundle(self, item: bytes, is_signed: bool) -> tuple[Height, BundleCheck]:
+        """Foretell on the newest executed state."""
+        await trio.lowlevel.checkpoint()
+        executor, verifier = self._replica.executor, verify_ed25519 if is_signed else None
+        return executor.height, foretell(executor, item, self._genesis.item_rules, verifier)
 
     async def get_status(self) -> NodeStatus:
         """Return how the node stands."""

@@ -260,12 +260,25 @@ def transaction_to_json(signed: SignedBundle, name_rollup: Callable[[RollupId], 
 
 def read_item(value: object, path: str, read_rollup: ReadRollup) -> bytes:
     """Return the canonical bytes of a transaction in either form; raises `DecodeError` naming the field."""
+    item, is_signed = read_draft(value, path, read_rollup)
+    if not is_signed:
+        raise DecodeError(f"{path}.signatures", "is missing")
+    return item
+
+
+def read_draft(value: object, path: str, read_rollup: ReadRollup) -> tuple[bytes, bool]:
+    """Return (canonical bytes, is it signed); an object without `signatures` gets zeros in their place."""
     read = Members(value, path)
     if read.has("item"):
         item = read.read("item", lambda text, at: read_hex(text, at, ITEM_BYTES_MAX, 1))
         read.finish()
-        return item
+        return item, True
     bundle = read_bundle(read, read_rollup)
-    signatures = read.array("signatures", LEGS_MAX + 1, lambda text, at: read_hex(text, at, 64, 64), 1)
+    is_signed = read.has("signatures")
+    signatures = (
+        read.array("signatures", LEGS_MAX + 1, lambda text, at: read_hex(text, at, 64, 64), 1)
+        if is_signed
+        else (bytes(64),) * len(bundle.signers)
+    )
     read.finish()
-    return SignedBundle(bundle, signatures).item_bytes
+    return SignedBundle(bundle, signatures).item_bytes, is_signed

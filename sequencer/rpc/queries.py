@@ -14,6 +14,7 @@ from typing import Protocol
 
 from sequencer.errors import LocalError
 from sequencer.execution.evaluation import Failure
+from sequencer.execution.explanations import BundleCheck
 from sequencer.types.commitment import CommitmentCertificate
 from sequencer.types.effects import Submission
 from sequencer.types.evidence import Evidence
@@ -146,6 +147,12 @@ class Queries(Protocol):
         Returns when every item is accepted (durable and pushed), held or rejected. When the
         caller cancels, items may still become final: the same bytes may be sent again.
         Raises `UnavailableError` when too many requests wait already.
+        """
+
+    async def check_bundle(self, item: bytes, is_signed: bool) -> tuple[Height, BundleCheck]:
+        """Return (newest executed height, what the item would come to as the only one of the next block).
+
+        Signatures are checked only if it `is_signed`.
         """
 
     async def get_status(self) -> NodeStatus: ...

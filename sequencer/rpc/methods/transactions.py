@@ -132,16 +132,10 @@ def _legs_to_json(receipt: Receipt, name_rollup: NameRollup) -> list[dict[str, o
     ]
 
 
-async def check_bundle(call: Call) -> object:
-    """Say that this version does not simulate."""
-    raise RpcError(Code.UNSUPPORTED, "seq_checkBundle is not part of this version")
-
-
 METHODS = (
     Method("seq_sendTransaction", ("transaction", "wait_ms"), send_transaction),
     Method("seq_sendBundle", ("transaction", "wait_ms"), send_transaction),
     Method("seq_sendTransactions", ("transactions",), send_transactions),
-    Method("seq_checkBundle", ("transaction",), check_bundle),
     Method("seq_getTransactionReceipt", ("id",), get_receipt),
     Method("seq_getBundleReceipt", ("id",), get_receipt),
 )

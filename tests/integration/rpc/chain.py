@@ -10,6 +10,8 @@ import trio
 from sequencer.crypto.signatures import Ed25519Signer, verify_ed25519
 from sequencer.execution.evaluation import Failure
 from sequencer.execution.executor import Executor
+from sequencer.execution.explanations import BundleCheck
+from sequencer.execution.foretelling import foretell
 from sequencer.execution.receipts import build_receipt
 from sequencer.rpc.queries import (
     AccountState,
@@ -203,6 +205,10 @@ class ChainNode:
             other.bundle.payer,
             other.bundle.channel,
         )
+
+    async def check_bundle(self, item: bytes, is_signed: bool) -> tuple[int, BundleCheck]:
+        verifier = verify_ed25519 if is_signed else None
+        return self.executor.height, foretell(self.executor, item, self._genesis.item_rules, verifier)
 
     async def get_status(self) -> NodeStatus:
         certified = max((r.block.header.height for r in self.records if r.certificate), default=0)

@@ -272,10 +272,9 @@ async def test_page_of_evidence_that_cannot_be_is_refused(
     assert (error["code"], error["data"]["path"]) == (-32602, path)
 
 
-@pytest.mark.parametrize("method", ["seq_checkBundle", "seq_subscribe"])
-async def test_method_of_a_later_version_says_so(served: Served, method: str) -> None:
+async def test_subscription_says_where_the_stream_is(served: Served) -> None:
     """-32004."""
-    assert (await served.error(method))["code"] == -32004
+    assert (await served.error("seq_subscribe"))["code"] == -32004
 
 
 async def test_health_tells_illness(served: Served) -> None:

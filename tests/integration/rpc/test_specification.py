@@ -24,7 +24,6 @@ DOCUMENT = read_document("specs/rpc.md")
 EXPECTED_ERRORS = {
     "seq_sendTransaction": -32003,
     "seq_sendBundle": -32003,
-    "seq_checkBundle": -32004,
     "seq_subscribe": -32004,
 }
 """Methods whose example shows an error on purpose."""

@@ -1,0 +1,38 @@
+"""Foretell what would become of a transaction, without sending it."""
+
+from __future__ import annotations
+
+from sequencer.execution.explanations import BundleCheck
+from sequencer.rpc.dispatch import Call, Method
+from sequencer.rpc.forms import make_rollup_namer, make_rollup_reader, read_draft
+from sequencer.rpc.views import NameRollup, failure_to_json, rejection_to_json
+from sequencer.types.outcome import Status
+from sequencer.types.primitives import Height
+
+_WOULD = {Status.COMMIT: "commit", Status.ABORT: "abort", Status.INADMISSIBLE: "inadmissible"}
+
+
+async def check_bundle(call: Call) -> object:
+    """Say what the transaction would come to as the only one of the next block; nothing is sent."""
+    item, is_signed = read_draft(call.read.take("transaction"), "$", make_rollup_reader(call.queries.genesis))
+    call.read.finish()
+    call.charge(1)
+    height, check = await call.queries.check_bundle(item, is_signed)
+    return check_to_json(height, check, make_rollup_namer(call.queries.genesis))
+
+
+def check_to_json(height: Height, check: BundleCheck, name_rollup: NameRollup) -> dict[str, object]:
+    """Return the prediction; `unknown` if nobody here says NO but not every rollup can be asked."""
+    is_open = check.status is Status.COMMIT and check.unjudged
+    return {
+        "would": "unknown" if is_open else _WOULD[check.status],
+        "height": height,
+        "reason": check.reason,
+        "fee": str(check.fee),
+        "rejection": None if check.rejection is None else rejection_to_json(check.rejection),
+        "failures": [failure_to_json(failure, name_rollup) for failure in check.failures],
+        "unjudged": [name_rollup(rollup) for rollup in check.unjudged],
+    }
+
+
+METHODS = (Method("seq_checkBundle", ("transaction",), check_bundle),)
