@@ -7,7 +7,7 @@ the real thing. Nothing here imports the rest of the project. The wire is stated
                             ├─ session ─ outgoing, framing, credit   one channel over one connection
                             ├─ peer                        sessions of one peer: up, messages, down
                             ├─ dialer ─ backoff            the side that dials
-                            ├─ gossip ─ budget             the topic on the open host
+                            ├─ gossip ─ topic, budget      the topics on the open host
                             └─ admission                   who is served, who is banned
     protocols   ids, limits and times in one table         identity, addresses   names of hosts
 

@@ -19,8 +19,9 @@ from p2p.gossip import Gossip
 from p2p.host import Host, Serve
 from p2p.network import HostPeer, LocalHost, NetworkConfiguration, NetworkEvent, NetworkStatistics, RemotePeer
 from p2p.peer import Peer
-from p2p.protocols import EVENTS_MAX, LIMITS, ChannelName, get_gossip_topic, get_protocol_id
+from p2p.protocols import EVENTS_MAX, LIMITS, ChannelName, TopicName, get_protocol_id
 from p2p.session import Pulse, Session
+from p2p.topic import Topic, make_topics
 
 if TYPE_CHECKING:
     from trio_typing import TaskStatus  # the type stubs of trio that libp2p brings lack trio.TaskStatus
@@ -46,10 +47,10 @@ class Libp2pNetwork:
         self._followers: dict[str, Peer] = {}
         self._dialers: dict[str, list[Dialer]] = {}
         self._gossip: Gossip | None = None
-        if configuration.is_gossip_enabled:
-            topic = get_gossip_topic(configuration.network_id)
-            seconds = configuration.gossip_publish_seconds
-            self._gossip = Gossip(self._hosts["open"], topic, self._is_banned, self._counters, seconds)
+        self._topics: dict[TopicName, Topic] = make_topics(configuration, self._counters)
+        if self._topics:
+            topics = tuple(self._topics.values())
+            self._gossip = Gossip(self._hosts["open"], topics, self._is_banned, self.report_bad_item, self._counters)
 
     @property
     def events(self) -> trio.MemoryReceiveChannel[NetworkEvent]:
@@ -65,8 +66,8 @@ class Libp2pNetwork:
         for name in self._peers:
             self.send(name, channel, payload)
 
-    def publish(self, data: bytes) -> bool:
-        return self._gossip is not None and self._gossip.publish(data)
+    def publish(self, data: bytes, topic: TopicName = "items") -> bool:
+        return topic in self._topics and self._topics[topic].publish(data)
 
     def report_bad_item(self, name: str) -> None:
         for peer_id in self._admission.get_peer_ids(name):

@@ -32,7 +32,8 @@ from p2p.network import (
     StrangerDown,
     StrangerUp,
 )
-from p2p.protocols import EVENTS_MAX, GOSSIP_BYTES_MAX, LIMITS, ChannelName
+from p2p.protocols import EVENTS_MAX, GOSSIP_BYTES_MAX, LIMITS, ChannelName, TopicName
+from p2p.topic import carries
 
 if TYPE_CHECKING:
     from trio_typing import TaskStatus  # the type stubs of trio that libp2p brings lack trio.TaskStatus
@@ -107,13 +108,13 @@ class MemoryNetwork:
         for name in tuple(self.outgoing):
             self.send(name, channel, payload)
 
-    def publish(self, data: bytes) -> bool:
+    def publish(self, data: bytes, topic: TopicName = "items") -> bool:
         if len(data) > GOSSIP_BYTES_MAX:
             raise ConfigurationError(f"data: {len(data)} bytes are above {GOSSIP_BYTES_MAX}")
-        if not self.configuration.is_gossip_enabled:
+        if not carries(self.configuration, topic):
             return False
-        self.counters["gossip_published"] += 1
-        self._hub.gossip(self, data)
+        self.counters[f"{topic}_published"] += 1
+        self._hub.gossip(self, data, topic)
         return True
 
     def report_bad_item(self, name: str) -> None:
@@ -156,7 +157,12 @@ class MemoryNetwork:
         self.notify(PeerDown(name) if name in self.known else StrangerDown(name))
 
     def on_gossip(self, event: GossipArrived) -> None:
-        """Queue one gossip message; the oldest goes when `EVENTS_MAX` wait."""
+        """Queue one gossip message that is judged good; the oldest goes when `EVENTS_MAX` wait."""
+        judge = self.configuration.is_verdict_message
+        if event.topic == "verdicts" and not (judge is not None and judge(event.data)):
+            self.counters["verdicts_invalid"] += 1
+            self.report_bad_item(event.peer_id)
+            return
         if len(self._gossip) >= EVENTS_MAX:
             self._gossip.popleft()
             self.counters["gossip_dropped"] += 1
@@ -275,13 +281,13 @@ class MemoryHub:
         for other in tuple(self._networks[name].outgoing):
             self.disconnect(name, other)
 
-    def gossip(self, origin: MemoryNetwork, data: bytes) -> None:
+    def gossip(self, origin: MemoryNetwork, data: bytes, topic: TopicName) -> None:
         """Hand `data` to every other endpoint that `origin` reaches, those beyond one validator last."""
-        event = GossipArrived(origin.peer_id, data)
+        event = GossipArrived(origin.peer_id, data, topic)
         near = [self.get(name) for name in origin.outgoing]
         far = [self.get(name) for network in near for name in network.outgoing]
         for network in dict.fromkeys((*near, *far)):
-            if network is not origin and network.configuration.is_gossip_enabled:
+            if network is not origin and carries(network.configuration, topic):
                 network.on_gossip(event)
 
     def _find(self, name: str) -> MemoryNetwork | None:

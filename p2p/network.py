@@ -13,13 +13,21 @@ Events are taken from `events` one by one; a slow reader slows its peers, and co
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import trio
 
 from p2p.errors import ConfigurationError
-from p2p.protocols import GOSSIP_PUBLISH_SECONDS, NETWORK_ID_BYTES_MIN, STRANGERS_MAX, ChannelName
+from p2p.protocols import (
+    GOSSIP_PUBLISH_SECONDS,
+    NETWORK_ID_BYTES_MIN,
+    STRANGERS_MAX,
+    VERDICT_PUBLISH_SECONDS,
+    ChannelName,
+    TopicName,
+)
 
 if TYPE_CHECKING:
     from trio_typing import TaskStatus  # the type stubs of trio that libp2p brings lack trio.TaskStatus
@@ -79,9 +87,15 @@ class NetworkConfiguration:
     strangers_max: int = STRANGERS_MAX
     """Strangers that the open host serves at once, ≥ 0."""
     is_gossip_enabled: bool = True
-    """Whether the topic is subscribed to and published on."""
+    """Whether the topic of items is subscribed to and published on."""
+    is_verdict_message: Callable[[bytes], bool] | None = None
+    """Judges what arrives on the topic of verdicts, before it is forwarded; cheap, and raises nothing.
+
+    None: nobody here cares for verdicts, and the topic is neither subscribed to nor published on."""
     gossip_publish_seconds: float = GOSSIP_PUBLISH_SECONDS
-    """Least time between two publications of this node, > 0."""
+    """Least time between two publications of items by this node, > 0."""
+    verdict_publish_seconds: float = VERDICT_PUBLISH_SECONDS
+    """The same for verdicts."""
     heartbeat_seconds: float = 1.0
     """Interval of heartbeats on each stream, > 0."""
     silence_seconds: float = 4.0
@@ -159,6 +173,7 @@ class GossipArrived:
     """Open peer id of the origin, not of the forwarder."""
     data: bytes
     """At most 64 KiB."""
+    topic: TopicName = "items"
 
 
 NetworkEvent: TypeAlias = PeerUp | PeerDown | StrangerUp | StrangerDown | MessageArrived | GossipArrived
@@ -173,7 +188,7 @@ class NetworkStatistics:
     strangers: int
     """Open connections of peers outside the configuration."""
     gossip_peers: int
-    """Open peers that share the topic."""
+    """Open peers that share the topic of items, or that of verdicts where there is no other."""
     counters: dict[str, int]
     """Named effects of limits and faults, as `data_queue_full`; sorted by name; absent means 0."""
 
@@ -196,10 +211,11 @@ class Network(Protocol):
     def broadcast(self, channel: ChannelName, payload: bytes) -> None:
         """Send to every configured peer that is up."""
 
-    def publish(self, data: bytes) -> bool:
-        """Queue `data` for gossip, at most 4 a second leave; False when 16 wait already or gossip is off.
+    def publish(self, data: bytes, topic: TopicName = "items") -> bool:
+        """Queue `data` for gossip, at most 4 a second leave (of verdicts 10).
 
-        Raises `ConfigurationError` above 64 KiB. The publisher gets no `GossipArrived` of its own.
+        False when 16 wait already or the topic is off. Raises `ConfigurationError` above 64 KiB. The publisher
+        gets no `GossipArrived` of its own.
         """
 
     def report_bad_item(self, name: str) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 ChannelName: TypeAlias = Literal["votes", "data", "open"]
+TopicName: TypeAlias = Literal["items", "verdicts"]
 
 NETWORK_ID_BYTES_MIN: Final = 8
 """Bytes of a network id that protocol ids show, as 16 hex digits."""
@@ -26,11 +27,13 @@ PARTIAL_MESSAGE_SECONDS: Final = 20.0
 GOSSIP_BYTES_MAX: Final = 64 << 10
 """Largest payload of one gossip message."""
 GOSSIP_PUBLISH_SECONDS: Final = 0.25
-"""Least time between two publications of this node (4 per second)."""
+"""Least time between two publications of items by this node (4 per second)."""
+VERDICT_PUBLISH_SECONDS: Final = 0.1
+"""The same for verdicts (10 per second): a bundle waits for them at every height."""
 GOSSIP_PUBLISH_QUEUE_MAX: Final = 16
-"""Publications that may wait; a further one is refused and counted."""
+"""Publications of one topic that may wait; a further one is refused and counted."""
 GOSSIP_ORIGIN_BYTES_PER_SECOND: Final = 512 << 10
-"""Bytes per second that one origin may publish; what is above is dropped and counted."""
+"""Bytes per second that one origin may publish on one topic; what is above is dropped and counted."""
 GOSSIP_ORIGIN_BURST_BYTES: Final = 2 << 20
 """Bytes that one origin may publish at once after a pause."""
 GOSSIP_FORWARDER_BYTES_PER_SECOND: Final = 4 << 20
@@ -42,7 +45,7 @@ GOSSIP_MESSAGE_COST_BYTES: Final = 8 << 10
 GOSSIP_ORIGINS_MAX: Final = 1024
 """Origins whose budget is remembered; the longest silent one is forgotten first."""
 GOSSIP_INBOX_MAX: Final = 256
-"""Gossip messages that wait for the owner; a further one is forwarded, counted and not delivered."""
+"""Gossip messages of one topic that wait for the owner; a further one is forwarded, counted and not delivered."""
 GOSSIP_PEER_QUEUE_MAX: Final = 512
 """Messages that wait for one gossip peer; libp2p's own bound of 32 loses bursts. # hazard b"""
 
@@ -96,6 +99,6 @@ def get_protocol_id(channel: ChannelName, network_id: bytes) -> str:
     return f"/sequencer/{LIMITS[channel].path}/1/{network_id[:NETWORK_ID_BYTES_MIN].hex()}"
 
 
-def get_gossip_topic(network_id: bytes) -> str:
-    """Return the topic on which items of this network are gossiped."""
-    return f"/sequencer/items/1/{network_id[:NETWORK_ID_BYTES_MIN].hex()}"
+def get_gossip_topic(topic: TopicName, network_id: bytes) -> str:
+    """Return what a topic of this network is called on the wire, as /sequencer/items/1/0011223344556677."""
+    return f"/sequencer/{topic}/1/{network_id[:NETWORK_ID_BYTES_MIN].hex()}"

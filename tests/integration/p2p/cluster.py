@@ -36,6 +36,7 @@ QUICK = {
     "dial_delay_seconds_min": 0.05,
     "dial_delay_seconds_max": 0.5,
     "gossip_publish_seconds": 0.001,
+    "verdict_publish_seconds": 0.001,
 }
 """Settings that make faults show within a second."""
 
@@ -133,13 +134,16 @@ class Node:
 
 
 @asynccontextmanager
-async def run_cluster(count: int) -> AsyncIterator[list[Node]]:
-    """Run `count` nodes until all are up with all."""
+async def run_cluster(
+    count: int, is_verdict_message: Callable[[bytes], bool] | None = None
+) -> AsyncIterator[list[Node]]:
+    """Run `count` nodes until all are up with all; with a judge of verdicts they carry these too."""
     addresses: dict[int, dict[ChannelName, str]] = {}
     nodes: list[Node] = []
     async with trio.open_nursery() as nursery:
         for number in reversed(range(count)):
-            node = Node(create_configuration(number, count, addresses))
+            configuration = create_configuration(number, count, addresses)
+            node = Node(replace(configuration, is_verdict_message=is_verdict_message))
             await nursery.start(node.run)
             addresses[number] = node.network.get_listen_addresses()
             nodes.insert(0, node)

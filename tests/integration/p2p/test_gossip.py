@@ -80,3 +80,41 @@ async def test_publications_that_wait_are_bounded() -> None:
     async with run_cluster(2) as nodes:
         accepted = [nodes[0].network.publish(b"%d" % number) for number in range(GOSSIP_PUBLISH_QUEUE_MAX + 1)]
         assert accepted == [True] * GOSSIP_PUBLISH_QUEUE_MAX + [False]
+
+
+def is_short(data: bytes) -> bool:
+    """Stand in for the node's judge of verdicts."""
+    return len(data) < 100
+
+
+async def test_verdicts_travel_on_a_topic_of_their_own() -> None:
+    """They arrive under their name; what is published on one topic is not taken for seen on the other."""
+    async with run_cluster(3, is_verdict_message=is_short) as nodes:
+        await wait_for_mesh(nodes)
+        nodes[0].network.publish(b"same bytes")
+        await nodes[2].wait_for(lambda log: get_gossip(log) == [b"same bytes"])
+        nodes[0].network.publish(b"same bytes", "verdicts")
+        log = await nodes[2].wait_for(lambda log: bool(get_gossip(log)))
+        heard = next(event for event in log if isinstance(event, GossipArrived))
+        assert heard == GossipArrived(get_peer(0, "open").peer_id, b"same bytes", "verdicts")
+
+
+async def test_verdict_that_is_none_goes_no_further_and_bans_its_origin() -> None:
+    """The first node that hears it drops it, and after three will not hear of the origin; items are not judged."""
+    async with run_cluster(3, is_verdict_message=is_short) as nodes:
+        await wait_for_mesh(nodes)
+        for number in range(3):
+            nodes[0].network.publish(bytes([number]) * 100, "verdicts")
+        with trio.fail_after(SECONDS_MAX):
+            while any(node.count("banned") < 1 for node in nodes[1:]):
+                await wait_all_tasks_blocked(0.02)
+        assert [node.count("verdicts_invalid") for node in nodes] == [0, 3, 3]
+        assert [get_gossip(node.log) for node in nodes] == [[], [], []]
+
+
+async def test_node_without_a_judge_carries_no_verdicts() -> None:
+    """A network without split rollups has no such topic."""
+    async with run_cluster(2) as nodes:
+        await wait_for_mesh(nodes)
+        assert not nodes[0].network.publish(b"verdict", "verdicts")
+        assert nodes[0].network.publish(b"item")

@@ -18,7 +18,7 @@ from p2p.protocols import get_gossip_topic, get_protocol_id
 from tests.integration.p2p.cluster import NETWORK_ID, SECONDS_MAX, Node, get_peer, run_cluster, run_raw_host
 
 FOLLOW = get_protocol_id("open", NETWORK_ID)
-TOPIC = get_gossip_topic(NETWORK_ID)
+TOPIC = get_gossip_topic("items", NETWORK_ID)
 RANDOM = random.Random(7)
 
 

@@ -8,7 +8,7 @@ import trio.testing
 
 from p2p.memory import MemoryHub, MemoryNetwork
 from p2p.network import LocalHost, NetworkConfiguration
-from p2p.protocols import GOSSIP_BYTES_MAX
+from p2p.protocols import GOSSIP_BYTES_MAX, TopicName
 from sequencer.codec import encode
 from sequencer.errors import DecodeError
 from sequencer.node.gossip import WAITING_BYTES_MAX, Gossip, decode_envelope
@@ -24,7 +24,7 @@ class Sink(MemoryNetwork):
         self.published: list[bytes] = []
         self.is_open = True
 
-    def publish(self, data: bytes) -> bool:
+    def publish(self, data: bytes, topic: TopicName = "items") -> bool:
         if self.is_open:
             self.published.append(data)
         return self.is_open

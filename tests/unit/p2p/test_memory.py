@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 import trio
@@ -150,6 +151,19 @@ async def test_gossip_reaches_the_others_and_not_the_origin() -> None:
         assert isinstance(heard, GossipArrived)
         assert heard.data == b"news"
         assert networks["a"].events.statistics().current_buffer_used == 0
+
+
+async def test_verdicts_are_judged_where_they_arrive() -> None:
+    """A bad one is not heard and marks its origin; who has no judge carries none."""
+    hub = MemoryHub()
+    async with run_all(hub) as networks:
+        assert not networks["a"].publish(b"verdict", "verdicts")
+        for network in networks.values():
+            network.configuration = replace(network.configuration, is_verdict_message=lambda data: data == b"good")
+        assert networks["a"].publish(b"bad", "verdicts")
+        assert networks["a"].publish(b"good", "verdicts")
+        assert await take(networks["b"], 1) == [GossipArrived(networks["a"].peer_id, b"good", "verdicts")]
+        assert networks["b"].bad_items == {networks["a"].peer_id: 1}
 
 
 async def test_message_above_the_limit_is_the_callers_error() -> None:
