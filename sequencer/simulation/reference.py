@@ -97,12 +97,17 @@ def demand(holds: bool, code: str) -> None:
 
 
 def shape(arguments: Sequence[object], pattern: str) -> None:
-    """Demand one argument per letter: t text, b bytes, i integer, v integer or bytes, a asset, p positive, k kv key."""
+    """Demand one argument per letter: b bytes, i integer, v integer or bytes, a asset, p positive, r key, k kv key.
+
+    A pattern that ends with + takes its last letter once or more.
+    """
+    if pattern.endswith("+"):
+        pattern = pattern[:-1] + pattern[-2] * (len(arguments) - len(pattern) + 1)
     demand(len(arguments) == len(pattern), "BAD_ARGUMENT")
     for letter, value in zip(pattern, arguments, strict=True):
-        if letter == "k":
+        if letter in "kr":
             demand(isinstance(value, str), "BAD_ARGUMENT")
-            demand(is_free_key(str(value)), "BAD_KEY")
+            demand(is_key(str(value)) and (letter == "r" or is_free_key(str(value))), "BAD_KEY")
         elif letter == "a":
             is_asset = isinstance(value, str) and value.isascii() and value.isalnum() and len(value) <= 16
             demand(is_asset, "BAD_ARGUMENT")
@@ -113,12 +118,17 @@ def shape(arguments: Sequence[object], pattern: str) -> None:
             demand(isinstance(value, kinds[letter]), "BAD_ARGUMENT")
 
 
-def is_free_key(key: str) -> bool:
-    """Tell whether the key is well-formed and below kv/."""
+def is_key(key: str) -> bool:
+    """Tell whether the key is well-formed."""
     try:
-        return bool(read_key(key, "key")) and key.startswith("kv/") and len(key) > 3
+        return bool(read_key(key, "key"))
     except DecodeError:
         return False
+
+
+def is_free_key(key: str) -> bool:
+    """Tell whether a well-formed key is below kv/."""
+    return key.startswith("kv/") and len(key) > 3
 
 
 def _run_set(view: View, key: str, value: StateValue) -> None:
@@ -133,6 +143,37 @@ def _run_add(view: View, key: str, amount: int) -> None:
     total = view.amount(key) + amount
     view.write(key, total)
     view.exports["value"] = total
+
+
+def _run_read(view: View, key: str) -> None:
+    view.exports["value"] = view.amount(key)
+
+
+def _run_require_at_least(view: View, minimum: int, *values: int) -> None:
+    demand(sum(values) >= minimum, "BELOW_MINIMUM")
+
+
+def _run_require_at_most(view: View, maximum: int, *values: int) -> None:
+    demand(sum(values) <= maximum, "ABOVE_MAXIMUM")
+
+
+def _run_require_equal(view: View, first: int, second: int) -> None:
+    demand(first == second, "VALUES_DIFFER")
+
+
+def _run_burn(view: View, asset: str, amount: int) -> None:
+    pay(view, asset, amount)
+    view.exports["amount"] = amount
+
+
+def _run_mint(view: View, asset: str, to: Address, amount: int) -> None:
+    demand(len(to) == 32, "BAD_ARGUMENT")
+    receive(view, asset, to, amount)
+
+
+def _run_read_balance(view: View, asset: str, address: Address) -> None:
+    demand(len(address) == 32, "BAD_ARGUMENT")
+    view.exports["balance"] = view.amount(f"balance/{asset}/{address.hex()}")
 
 
 def _run_transfer(view: View, asset: str, to: Address, amount: int) -> None:
@@ -180,8 +221,22 @@ def receive(view: View, asset: str, to: Address, amount: int) -> None:
 
 
 _Operations: TypeAlias = Mapping[str, tuple[Callable[..., None], str]]
-_KEY_VALUE: _Operations = {"set": (_run_set, "kv"), "delete": (_run_delete, "k"), "add": (_run_add, "ki")}
-_TRANSFER: _Operations = {**_KEY_VALUE, "transfer": (_run_transfer, "abp")}
+_KEY_VALUE: _Operations = {
+    "set": (_run_set, "kv"),
+    "delete": (_run_delete, "k"),
+    "add": (_run_add, "ki"),
+    "read": (_run_read, "r"),
+    "require_at_least": (_run_require_at_least, "ii+"),
+    "require_at_most": (_run_require_at_most, "ii+"),
+    "require_equal": (_run_require_equal, "ii"),
+}
+_TRANSFER: _Operations = {
+    **_KEY_VALUE,
+    "transfer": (_run_transfer, "abp"),
+    "burn": (_run_burn, "ap"),
+    "mint": (_run_mint, "abp"),
+    "read_balance": (_run_read_balance, "ab"),
+}
 _AMM: _Operations = {**_TRANSFER, "swap": (_run_swap, "aapi"), "add_liquidity": (_run_add_liquidity, "aapp")}
 OPERATIONS: Mapping[str, _Operations] = {
     "key_value": _KEY_VALUE,

@@ -3,6 +3,7 @@
 access            what a leg sees of its rollup's state, and what reverts it
 arguments         read arguments, or revert
 key_value         set, delete, add under kv/ (part of every machine)
+guards            read values, demand something of them (part of every machine)
 transfer          balances of several assets
 amm               balances and constant-product pools
 """
@@ -13,16 +14,18 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from sequencer.errors import LocalError
-from sequencer.execution.machines import amm, key_value, transfer
+from sequencer.execution.machines import amm, guards, key_value, transfer
 from sequencer.execution.machines.access import LegState, Value
 
 Machine: TypeAlias = Mapping[str, Callable[[LegState, tuple[Value, ...]], None]]
 """Name of an operation → what it does; an operation raises nothing but `Revert`."""
 
+_COMMON: Machine = {**key_value.OPERATIONS, **guards.OPERATIONS}
+
 MACHINES: Mapping[str, Machine] = {
-    "amm": {**key_value.OPERATIONS, **transfer.OPERATIONS, **amm.OPERATIONS},
-    "key_value": key_value.OPERATIONS,
-    "transfer": {**key_value.OPERATIONS, **transfer.OPERATIONS},
+    "amm": {**_COMMON, **transfer.OPERATIONS, **amm.OPERATIONS},
+    "key_value": _COMMON,
+    "transfer": {**_COMMON, **transfer.OPERATIONS},
 }
 
 

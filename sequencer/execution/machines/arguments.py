@@ -7,6 +7,9 @@ from typing import TypeVar
 
 from sequencer.codec import U64_MAX
 from sequencer.execution.machines.access import Revert, Value
+from sequencer.types.primitives import Address
+
+ADDRESS_BYTES = 32
 
 _T = TypeVar("_T", int, str, bytes)
 _ASSET = re.compile(r"[A-Za-z0-9]{1,16}\Z")
@@ -32,6 +35,14 @@ def take_asset(arguments: tuple[Value, ...], index: int) -> str:
     if not _ASSET.match(asset):
         raise Revert("BAD_ARGUMENT", "an asset of 1..16 letters and digits", repr(asset))
     return asset
+
+
+def take_address(arguments: tuple[Value, ...], index: int) -> Address:
+    """Return the argument as an address: 32 bytes."""
+    address = take(arguments, index, bytes)
+    if len(address) != ADDRESS_BYTES:
+        raise Revert("BAD_ARGUMENT", "an address of 32 bytes", f"{len(address)} bytes")
+    return address
 
 
 def take_amount(arguments: tuple[Value, ...], index: int) -> int:

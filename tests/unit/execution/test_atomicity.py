@@ -171,6 +171,40 @@ def test_A15_amount_from_a_reference_is_moved() -> None:
     assert world.get_balance(ALPHA, BOB, "ETH") == BALANCE + 996
 
 
+def make_sum_guard(minimum: int) -> tuple[Leg, ...]:
+    """Return legs that read Alice's USD on alpha and beta, and one on gamma that demands a minimum of the sum."""
+    readers = [make_leg(rollup, Operation("read_balance", ("USD", ALICE))) for rollup in (ALPHA, BETA)]
+    arguments = (minimum, Reference(0, "balance"), Reference(1, "balance"))
+    return (*readers, make_leg(GAMMA, Operation("require_at_least", arguments), set_key("kv/m")))
+
+
+def test_A15_condition_over_two_rollups_that_holds_lets_the_bundle_commit() -> None:
+    """The sum of two balances is exactly the minimum."""
+    world = World()
+    assert get_reason(world, *make_sum_guard(2 * BALANCE)) == ""
+    assert world.get(GAMMA, "kv/m") == 1
+
+
+def test_A15_condition_over_two_rollups_that_fails_aborts_with_the_sum_found() -> None:
+    """Control: one more is too much, and the explanation has both figures."""
+    world = World()
+    reason = get_reason(world, *make_sum_guard(2 * BALANCE + 1))
+    assert reason == "NO:gamma:BELOW_MINIMUM@legs[2].operations[0]"
+    (failure,) = world.executor.get_failures(world.blocks[-1].results[0].item_id)
+    assert (failure.expected, failure.found) == (f"a sum of at least {2 * BALANCE + 1}", str(2 * BALANCE))
+
+
+def test_A20_swap_with_burn_and_mint_pays_on_the_other_rollup() -> None:
+    """What beta's pool gave is burned there and made on alpha, to the unit."""
+    swap = make_leg(BETA, Operation("swap", ("USD", "ETH", 1_000, 1)))
+    burn = make_leg(BETA, Operation("burn", ("ETH", Reference(0, "out"))))
+    mint = make_leg(ALPHA, Operation("mint", ("ETH", BOB, Reference(0, "out"))))
+    world = World()
+    assert get_reason(world, swap, burn, mint) == ""
+    assert world.get_balance(BETA, ALICE, "ETH") == BALANCE
+    assert world.get_balance(ALPHA, BOB, "ETH") == BALANCE + 996
+
+
 def test_A16_dep_that_committed_lets_the_bundle_commit() -> None:
     """In an earlier block or earlier in the same one."""
     world = World()

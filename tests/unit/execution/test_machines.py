@@ -97,6 +97,96 @@ def test_balance_that_holds_bytes_is_no_amount() -> None:
     assert get_code("transfer", "transfer", make_state((USD_ALICE, b"x")), "USD", BOB, 1) == "NOT_AN_AMOUNT"
 
 
+def test_burn_and_mint_move_what_is_in_circulation() -> None:
+    """A burn takes from the signer and exports what it took; a mint gives to anybody."""
+    state = make_state((USD_ALICE, 10))
+    run("transfer", "burn", state, "USD", 7)
+    run("amm", "mint", state, "USD", BOB, 7)
+    assert dict(state.journal.writes) == {USD_ALICE: 3, USD_BOB: 7}
+    assert state.outputs == {"amount": 7}
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments", "code"),
+    [
+        ("burn", ("USD", 11), "INSUFFICIENT"),
+        ("burn", ("USD", 0), "BAD_ARGUMENT"),
+        ("burn", ("USD", BOB, 1), "BAD_ARGUMENT"),
+        ("mint", ("USD", BOB, 0), "BAD_ARGUMENT"),
+        ("mint", ("USD", BOB[1:], 1), "BAD_ARGUMENT"),
+        ("mint", ("US-D", BOB, 1), "BAD_ARGUMENT"),
+        ("mint", ("USD", 1), "BAD_ARGUMENT"),
+        ("mint", ("ETH", BOB, 1), "OVERFLOW"),
+        ("read_balance", ("USD",), "BAD_ARGUMENT"),
+        ("read_balance", ("USD", "alice"), "BAD_ARGUMENT"),
+    ],
+)
+def test_wrong_burn_mint_or_read_reverts_with_its_code(operation: str, arguments: tuple[Value, ...], code: str) -> None:
+    """Each wrong argument has its reason."""
+    state = make_state((USD_ALICE, 10), (f"balance/ETH/{BOB.hex()}", U64))
+    assert get_code("transfer", operation, state, *arguments) == code
+    assert dict(state.journal.writes) == {}
+
+
+def test_balances_and_amounts_are_read_without_a_write() -> None:
+    """Absent is 0; any address and any key may be read."""
+    state = make_state((USD_BOB, 10), ("pool/ETH-USD/ETH", 5))
+    found = []
+    for address in (BOB, ALICE):
+        run("transfer", "read_balance", state, "USD", address)
+        found.append(state.outputs["balance"])
+    for key in ("pool/ETH-USD/ETH", "kv/absent"):
+        run("key_value", "read", state, key)
+        found.append(state.outputs["value"])
+    assert found == [10, 0, 5, 0]
+    assert dict(state.journal.writes) == {}
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments"),
+    [
+        ("require_at_least", (10, 4, 6)),
+        ("require_at_least", (0, 0)),
+        ("require_at_most", (10, 4, 6)),
+        ("require_at_most", (U64, *[1] * 7)),
+        ("require_equal", (7, 7)),
+    ],
+)
+def test_guard_that_holds_changes_and_exports_nothing(operation: str, arguments: tuple[Value, ...]) -> None:
+    """The bound itself is allowed."""
+    state = make_state()
+    run("key_value", operation, state, *arguments)
+    assert (dict(state.journal.writes), state.outputs) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments", "expected"),
+    [
+        ("require_at_least", (10, 4, 5), ("BELOW_MINIMUM", "a sum of at least 10", "9")),
+        ("require_at_most", (10, 4, 7), ("ABOVE_MAXIMUM", "a sum of at most 10", "11")),
+        ("require_at_most", (U64, U64, 1), ("ABOVE_MAXIMUM", f"a sum of at most {U64}", str(U64 + 1))),
+        ("require_equal", (7, 8), ("VALUES_DIFFER", "7", "8")),
+        ("require_at_least", (10,), ("BAD_ARGUMENT", "a bound and at least one value", "1 arguments")),
+        ("require_at_most", (10, b"4"), ("BAD_ARGUMENT", "argument 1 is int", "bytes")),
+        ("require_equal", (7, 7, 7), ("BAD_ARGUMENT", "2 arguments", "3")),
+        ("read", ("kv/bytes",), ("NOT_AN_AMOUNT", "kv/bytes holds an amount", "bytes")),
+        ("read", (1,), ("BAD_ARGUMENT", "argument 0 is str", "int")),
+    ],
+)
+def test_guard_that_fails_says_what_it_expected_and_found(
+    operation: str, arguments: tuple[Value, ...], expected: tuple[str, str, str]
+) -> None:
+    """Sums are exact, beyond u64 too."""
+    with pytest.raises(Revert) as caught:
+        run("transfer", operation, make_state(("kv/bytes", b"x")), *arguments)
+    assert (caught.value.code, caught.value.expected, caught.value.found) == expected
+
+
+def test_read_of_what_is_no_key_reverts() -> None:
+    """No text can raise anything else."""
+    assert get_code("amm", "read", make_state(), "kv/ö") == "BAD_KEY"
+
+
 def make_pool(balance: int = 10_000) -> LegState:
     pool: tuple[tuple[str, StateValue], ...] = (("pool/ETH-USD/ETH", 1_000), ("pool/ETH-USD/USD", 4_000_000))
     return make_state((USD_ALICE, balance), *pool)
