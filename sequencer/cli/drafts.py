@@ -3,7 +3,8 @@
 A draft is the object form of `seq_sendTransaction` without signatures, in which an address may be
 the name of a devnet account, an argument may be `{"account": "bob"}`, and these may be missing:
 chain_id, channel (0), sequence (the next), valid_from (now), valid_until (1,000 heights on),
-decide_within (0), deps, a leg's conditions and access.
+decide_within (0, or 64 if a split rollup is touched), deps, a leg's conditions and access. A leg may have a
+`conditional` in the words of ERC-7796; the accounts in it may be names too.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from sequencer.cli.command import CommandError
 from sequencer.errors import LocalError
 from sequencer.rpc.forms import make_rollup_reader, read_bundle
 from sequencer.rpc.json_values import Members, to_hex
-from sequencer.sdk.building import VALID_HEIGHTS, Account, sign_bundle
+from sequencer.sdk.building import DECIDE_WITHIN, VALID_HEIGHTS, Account, sign_bundle
 from sequencer.sdk.errors import AnswerError
 from sequencer.sdk.results import AccountAnswer, StatusAnswer
 from sequencer.sdk.transport import Endpoint
-from sequencer.types.genesis import Genesis
+from sequencer.types.genesis import Genesis, RollupKind
 from sequencer.types.item import SignedBundle
 
 ADDRESS = re.compile(r"0x[0-9a-f]{64}")
@@ -91,7 +92,7 @@ async def fill_in(desk: Desk, draft: Mapping[str, Any]) -> dict[str, Any]:
         "channel": channel,
         "valid_from": height,
         "valid_until": height + VALID_HEIGHTS,
-        "decide_within": 0,
+        "decide_within": _choose_decide_within(desk, draft["legs"]),
         "deps": [],
         **draft,
         "payer": payer,
@@ -103,6 +104,11 @@ async def fill_in(desk: Desk, draft: Mapping[str, Any]) -> dict[str, Any]:
     return filled
 
 
+def _choose_decide_within(desk: Desk, legs: list[object]) -> int:
+    split = {rollup.name for rollup in desk.genesis.rollups if rollup.kind is RollupKind.SPLIT}
+    return DECIDE_WITHIN if any(isinstance(leg, dict) and str(leg.get("rollup")) in split for leg in legs) else 0
+
+
 def _fill_in_leg(desk: Desk, leg: object) -> object:
     if not isinstance(leg, dict):
         return leg  # the reader names the path
@@ -110,7 +116,15 @@ def _fill_in_leg(desk: Desk, leg: object) -> object:
     if isinstance(operations, list):
         operations = [_fill_in_operation(desk, operation) for operation in operations]
     signer = {"signer": desk.get_address(leg["signer"])} if "signer" in leg else {}
-    return {"conditions": [], "access": None, **leg, **signer, "operations": operations}
+    conditional = {"conditional": _fill_in_conditional(desk, leg["conditional"])} if "conditional" in leg else {}
+    return {"conditions": [], "access": None, **leg, **signer, **conditional, "operations": operations}
+
+
+def _fill_in_conditional(desk: Desk, conditional: object) -> object:
+    if not isinstance(conditional, dict) or not isinstance(conditional.get("knownAccounts"), dict):
+        return conditional
+    accounts = {desk.get_address(name): state for name, state in conditional["knownAccounts"].items()}
+    return {**conditional, "knownAccounts": accounts}
 
 
 def _fill_in_operation(desk: Desk, operation: object) -> object:

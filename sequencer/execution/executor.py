@@ -22,7 +22,7 @@ from sequencer.execution.commitments import BlockLeaves, make_commitment, make_g
 from sequencer.execution.conditions import BlockContext
 from sequencer.execution.evaluation import Failure
 from sequencer.execution.explanations import BundleCheck, ExplanationTable, get_failures
-from sequencer.execution.history import Version, VersionHistory
+from sequencer.execution.history import StateReading, Version, VersionHistory
 from sequencer.execution.machines import get_machine
 from sequencer.execution.snapshot import Snapshot, SnapshotRow, read_snapshot
 from sequencer.state.journal import Journal
@@ -142,6 +142,10 @@ class Executor:
     def get_state_value(self, rollup: RollupId, key: str) -> StateValue | None:
         """Return what a key of a rollup (0: the system) holds; raises `LocalError` for an unknown rollup."""
         return self._newest.get_state(rollup).get(key)
+
+    def read_state(self, height: Height, rollup: RollupId, key: str) -> StateReading:
+        """Return what a key held after `height`; raises `LocalError` outside the newest 256 heights."""
+        return self._history.read(height, rollup, key)
 
     def get_sequence(self, payer: Address, channel: int) -> int:
         """Return the next expected sequence. # A6"""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyrsistent import PMap
 
@@ -15,7 +16,7 @@ from sequencer.types.block import BlockHeader
 from sequencer.types.bundle import read_key
 from sequencer.types.commitment import Commitment
 from sequencer.types.executed import ExecutionRow
-from sequencer.types.primitives import Height, RollupId
+from sequencer.types.primitives import Height, RollupId, StateValue
 from sequencer.types.receipt import MerklePath
 
 PROOF_HEIGHTS = 256
@@ -40,6 +41,16 @@ class Version:
         return state
 
 
+class StateReading(NamedTuple):
+    """What a key held after a height."""
+
+    height: Height
+    settled_height: Height
+    """Highest height at or below which nothing of the rollup was undecided after `height`. # A11"""
+    value: StateValue | None
+    """None: absent."""
+
+
 class VersionHistory:
     """Consecutive executed heights, the newest 256."""
 
@@ -61,6 +72,13 @@ class VersionHistory:
         if not oldest <= height <= newest:
             raise LocalError(f"height {height} is not among those that can be proven, {oldest}..{newest}")
         return self._versions[height - oldest]
+
+    def read(self, height: Height, namespace: RollupId, key: str) -> StateReading:
+        """Return what the key held after `height`; raises `LocalError` if height or namespace cannot be."""
+        version = self.get(height)
+        value = version.get_state(namespace).get(key)
+        row = next(row for row in version.rows if row.namespace == namespace)
+        return StateReading(height, row.settled_height, value)
 
     def prove(self, height: Height, namespace: RollupId, key: str) -> bytes:
         """Return the claim of what the key held; raises `LocalError` if height, namespace or key cannot be."""

@@ -30,7 +30,6 @@ from sequencer.rpc.queries import (
     TransactionRecord,
     UnavailableError,
 )
-from sequencer.state.claim import StateClaim
 from sequencer.types.batch import decode_payload
 from sequencer.types.outcome import Status
 from sequencer.types.receipt import CHAIN_LENGTH_MAX
@@ -38,6 +37,7 @@ from sequencer.types.receipt import CHAIN_LENGTH_MAX
 if TYPE_CHECKING:
     from sequencer.execution.evaluation import Failure
     from sequencer.execution.explanations import BundleCheck
+    from sequencer.execution.history import StateReading
     from sequencer.replica.replica import Replica
     from sequencer.store.block_reader import BlockReader
     from sequencer.types.commitment import CommitmentCertificate
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from sequencer.types.evidence import Evidence
     from sequencer.types.executed import ExecutedBlock
     from sequencer.types.genesis import Genesis
-    from sequencer.types.primitives import Address, Digest, Height, RollupId, StateValue
+    from sequencer.types.primitives import Address, Digest, Height, RollupId
 
 READ_THREADS = 2
 """Worker threads that read the store for clients."""
@@ -166,13 +166,13 @@ class NodeQueries:
         """Return the certificate of the lowest certified height at or above one."""
         return await self._read(self._reader.get_certificate_covering, from_height)
 
-    async def get_state(self, rollup: RollupId, key: str, height: Height | None) -> tuple[Height, StateValue | None]:
+    async def get_state(self, rollup: RollupId, key: str, height: Height | None) -> StateReading:
         """Return what a key held, by default at the highest height that is durable too."""
         await trio.lowlevel.checkpoint()
         executor = self._replica.executor
         # What is executed but not durable yet would be a height that `status` does not know.
         at = min(self._reports.height, executor.height) if height is None else height
-        return at, StateClaim.from_bytes(self._prove(executor.prove_state, at, rollup, key)).value
+        return self._look_back(executor.read_state, at, rollup, key)
 
     async def get_account(self, address: Address) -> AccountState:
         """Return a payer's deposit and sequences."""
@@ -184,21 +184,21 @@ class NodeQueries:
     async def prove_state(self, height: Height, rollup: RollupId, key: str) -> bytes:
         """Return the claim of a key's value at `height`."""
         await trio.lowlevel.checkpoint()
-        return self._prove(self._replica.executor.prove_state, height, rollup, key)
+        return self._look_back(self._replica.executor.prove_state, height, rollup, key)
 
     async def prove_sequence(self, height: Height, payer: Address, channel: int) -> bytes:
         """Return the claim of a sequence at `height`."""
         await trio.lowlevel.checkpoint()
-        return self._prove(self._replica.executor.prove_sequence, height, payer, channel)
+        return self._look_back(self._replica.executor.prove_sequence, height, payer, channel)
 
     async def prove_deposit(self, height: Height, payer: Address) -> bytes:
         """Return the claim of a deposit at `height`."""
         await trio.lowlevel.checkpoint()
-        return self._prove(self._replica.executor.prove_deposit, height, payer)
+        return self._look_back(self._replica.executor.prove_deposit, height, payer)
 
-    def _prove(self, prove: Callable[..., bytes], *arguments: object) -> bytes:
+    def _look_back(self, read: Callable[..., _T], *arguments: object) -> _T:
         try:
-            return prove(*arguments)
+            return read(*arguments)
         except LocalError as error:
             raise HeightNotRetainedError(str(error)) from None
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import trio
 
 from sequencer.errors import DecodeError, InvariantViolation, LocalError
-from sequencer.rpc.errors import Code, RpcError
+from sequencer.rpc.errors import Code, ConditionLimitError, RpcError
 from sequencer.rpc.json_values import Members, parse_json
 from sequencer.rpc.limits import RpcLimits
 from sequencer.rpc.queries import HeightNotRetainedError, Queries, UnavailableError
@@ -110,6 +110,8 @@ class Dispatcher:
             read = _read_parameters(parameters, method.parameters)
             with trio.fail_at(deadline):
                 return await method.answer(Call(self._queries, read, self._limits, charge))
+        except ConditionLimitError as error:
+            raise RpcError(Code.LIMIT, str(error), {"limit": "conditions", "path": error.path}) from None
         except DecodeError as error:
             raise RpcError(Code.PARAMETERS, str(error), {"path": error.path, "detail": error.reason}) from None
         except HeightNotRetainedError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 
-from sequencer.errors import SequencerError
+from sequencer.errors import DecodeError, SequencerError
 
 
 class Code(enum.IntEnum):
@@ -47,3 +47,7 @@ class RpcError(SequencerError):
         if self.data is not None:
             answer["data"] = dict(self.data)
         return answer
+
+
+class ConditionLimitError(DecodeError):
+    """A leg asks for more conditions than it may have: a limit, as ERC-7796 tells it, not a wrong field."""

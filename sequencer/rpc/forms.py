@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from sequencer.codec import U64_MAX
 from sequencer.errors import DecodeError, LocalError
+from sequencer.rpc.conditional import read_conditional, verify_count
 from sequencer.rpc.json_values import (
     Members,
     read_amount,
@@ -195,12 +196,20 @@ def read_leg(value: object, path: str, read_rollup: ReadRollup) -> Leg:
     leg = Leg(
         read.read("rollup", read_rollup),
         read.digest("signer"),
-        read.array("conditions", bundles.CONDITIONS_PER_LEG_MAX, read_condition),
+        _read_conditions(read),
         read.array("operations", bundles.OPERATIONS_PER_LEG_MAX, read_operation),
         _read_access(read),
     )
     read.finish()
     return leg
+
+
+def _read_conditions(read: Members) -> tuple[Condition, ...]:
+    """Return the leg's own conditions, then those that its `conditional` says in the words of ERC-7796."""
+    own = read.array("conditions", bundles.CONDITIONS_PER_LEG_MAX, read_condition)
+    mapped = read.optional("conditional", read_conditional) or ()
+    verify_count(len(own) + len(mapped), read.path("conditional"))
+    return own + mapped
 
 
 def make_rollup_namer(genesis: Genesis) -> Callable[[RollupId], str]:

@@ -15,13 +15,14 @@ from typing import Protocol
 from sequencer.errors import LocalError
 from sequencer.execution.evaluation import Failure
 from sequencer.execution.explanations import BundleCheck
+from sequencer.execution.history import StateReading
 from sequencer.types.commitment import CommitmentCertificate
 from sequencer.types.effects import Submission
 from sequencer.types.evidence import Evidence
 from sequencer.types.executed import ExecutedBlock
 from sequencer.types.genesis import Genesis
 from sequencer.types.outcome import ItemResult
-from sequencer.types.primitives import Address, Digest, Height, RollupId, StateValue, ValidatorIndex, View
+from sequencer.types.primitives import Address, Digest, Height, RollupId, ValidatorIndex, View
 
 BLOCKS_PER_QUERY_MAX = 100
 """Blocks that one `get_blocks` is asked for."""
@@ -178,8 +179,8 @@ class Queries(Protocol):
     async def get_certificate(self, from_height: Height) -> CommitmentCertificate | None:
         """Return the certificate of the lowest certified height ≥ `from_height`."""
 
-    async def get_state(self, rollup: RollupId, key: str, height: Height | None) -> tuple[Height, StateValue | None]:
-        """Return (height, value) after `height`, or after the newest executed height if it is None.
+    async def get_state(self, rollup: RollupId, key: str, height: Height | None) -> StateReading:
+        """Return what the key held after `height`, or after the newest executed height if it is None.
 
         Raises `HeightNotRetainedError` outside the newest 256 heights.
         """

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sequencer.crypto.signatures import Ed25519Signer
 from sequencer.errors import LocalError
+from sequencer.rpc.conditional import read_conditional
 from sequencer.types.bundle import AccessSet, Argument, Bundle, Condition, Leg, Operation
 from sequencer.types.genesis import Genesis, RollupKind
 from sequencer.types.item import SignedBundle
@@ -40,6 +41,11 @@ class Account:
 def operation(name: str, *arguments: Argument) -> Operation:
     """Return one operation: `operation("transfer", "gold", bob.address, 5)`."""
     return Operation(name, arguments)
+
+
+def conditional(fields: Mapping[str, object]) -> tuple[Condition, ...]:
+    """Return the conditions of a leg that ERC-7796's fields ask for; raises `DecodeError` for what cannot be kept."""
+    return read_conditional(dict(fields), "conditional")
 
 
 class BundleBuilder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sequencer.execution.explanations import BundleCheck
 from sequencer.rpc.dispatch import Call, Method
+from sequencer.rpc.errors import Code, RpcError
 from sequencer.rpc.forms import make_rollup_namer, make_rollup_reader, read_draft
 from sequencer.rpc.views import NameRollup, failure_to_json, rejection_to_json
 from sequencer.types.outcome import Status
@@ -19,6 +20,18 @@ async def check_bundle(call: Call) -> object:
     call.charge(1)
     height, check = await call.queries.check_bundle(item, is_signed)
     return check_to_json(height, check, make_rollup_namer(call.queries.genesis))
+
+
+async def refuse_foretold_abort(call: Call, item: bytes) -> None:
+    """Raise -32003 with the condition, expected and found, if the item would abort now; the rest is admission's."""
+    _, check = await call.queries.check_bundle(item, is_signed=True)
+    if check.status is not Status.ABORT:
+        return
+    data: dict[str, object] = {"reason": check.reason, "path": "$", "detail": "it would abort now"}
+    if check.failures:
+        first, *others = [failure_to_json(one, make_rollup_namer(call.queries.genesis)) for one in check.failures]
+        data = {**data, **first, "others": others}
+    raise RpcError(Code.REJECTED, f"it would abort now: {check.reason}", data)
 
 
 def check_to_json(height: Height, check: BundleCheck, name_rollup: NameRollup) -> dict[str, object]:

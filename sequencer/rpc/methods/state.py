@@ -26,8 +26,13 @@ async def get_state(call: Call) -> object:
     call.read.finish()
     if height is not None and height > (await call.queries.get_status()).height:
         await raise_not_found(call, height)
-    at, value = await call.queries.get_state(rollup, key, height)
-    return {"height": at, "value": state_value_to_json(value)}
+    read = await call.queries.get_state(rollup, key, height)
+    return {
+        "height": read.height,
+        "settled_height": read.settled_height,
+        "is_settled": read.settled_height == read.height,
+        "value": state_value_to_json(read.value),
+    }
 
 
 async def get_account(call: Call) -> object:

@@ -10,7 +10,8 @@ from sequencer.errors import DecodeError
 from sequencer.rpc.dispatch import Call, Method
 from sequencer.rpc.errors import Code, RpcError
 from sequencer.rpc.forms import make_rollup_namer, make_rollup_reader, read_item
-from sequencer.rpc.json_values import read_array, read_number, to_hex
+from sequencer.rpc.json_values import read_array, read_flag, read_number, to_hex
+from sequencer.rpc.methods.checking import refuse_foretold_abort
 from sequencer.rpc.views import NameRollup, failure_to_json, record_to_json, rejection_to_json
 from sequencer.types.effects import Submission, SubmissionStatus
 from sequencer.types.outcome import Reason, Rejection
@@ -31,8 +32,11 @@ async def send_transaction(call: Call) -> object:
     """Take one transaction in; with `wait_ms`, answer when it is final."""
     item = read_item(call.read.take("transaction"), "$", make_rollup_reader(call.queries.genesis))
     wait_ms = call.read.optional("wait_ms", lambda value, path: read_number(value, path, WAIT_MS_MAX))
+    is_checked = call.read.optional("check", read_flag) or False
     call.read.finish()
     call.charge(1)
+    if is_checked:
+        await refuse_foretold_abort(call, item)
     (submission,) = await call.queries.submit_items((item,))
     if submission.status is SubmissionStatus.REJECTED:
         await _raise_rejected(call, submission)
@@ -133,8 +137,8 @@ def _legs_to_json(receipt: Receipt, name_rollup: NameRollup) -> list[dict[str, o
 
 
 METHODS = (
-    Method("seq_sendTransaction", ("transaction", "wait_ms"), send_transaction),
-    Method("seq_sendBundle", ("transaction", "wait_ms"), send_transaction),
+    Method("seq_sendTransaction", ("transaction", "wait_ms", "check"), send_transaction),
+    Method("seq_sendBundle", ("transaction", "wait_ms", "check"), send_transaction),
     Method("seq_sendTransactions", ("transactions",), send_transactions),
     Method("seq_getTransactionReceipt", ("id",), get_receipt),
     Method("seq_getBundleReceipt", ("id",), get_receipt),

@@ -8,10 +8,12 @@ from hashlib import sha256
 import trio
 
 from sequencer.crypto.signatures import Ed25519Signer, verify_ed25519
+from sequencer.errors import LocalError
 from sequencer.execution.evaluation import Failure
 from sequencer.execution.executor import Executor
 from sequencer.execution.explanations import BundleCheck
 from sequencer.execution.foretelling import foretell
+from sequencer.execution.history import StateReading
 from sequencer.execution.receipts import build_receipt
 from sequencer.rpc.queries import (
     AccountState,
@@ -271,10 +273,11 @@ class ChainNode:
         certificates = (r.certificate for r in self.records[max(0, from_height - 1) :])
         return next((certificate for certificate in certificates if certificate is not None), None)
 
-    async def get_state(self, rollup: int, key: str, height: int | None) -> tuple[int, StateValue | None]:
-        if height is not None and height != self.executor.height:
-            raise HeightNotRetainedError(f"state of height {height} is not kept")
-        return self.executor.height, self.executor.get_state_value(rollup, key)
+    async def get_state(self, rollup: int, key: str, height: int | None) -> StateReading:
+        try:
+            return self.executor.read_state(self.executor.height if height is None else height, rollup, key)
+        except LocalError as error:
+            raise HeightNotRetainedError(str(error)) from None
 
     async def get_account(self, address: bytes) -> AccountState:
         sequences = tuple(self.executor.get_sequence(address, channel) for channel in range(16))

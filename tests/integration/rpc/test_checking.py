@@ -95,3 +95,43 @@ async def test_check_changes_nothing(served: Served) -> None:
     before = served.node.executor.take_snapshot()
     await check(served, make_transfer(served.node.genesis, 0))
     assert served.node.executor.take_snapshot() == before
+
+
+async def test_checked_sending_refuses_what_would_abort_with_the_condition(served: Served) -> None:
+    """-32003 with path, expected and found, and nothing is taken in; unchecked the same is taken in."""
+    signed = make_transfer(served.node.genesis, 0, conditions=(AtLeast(GOLD, 1_001),))
+    transaction = {"item": to_hex(signed.item_bytes)}
+    error: Any = await served.error("seq_sendBundle", {"transaction": transaction, "check": True})
+    shown = {name: error["data"][name] for name in ("path", "expected", "found", "rollup", "code")}
+    assert error["code"] == -32003
+    assert shown == {
+        "path": "$.legs[0].conditions[0]",
+        "expected": "at least 1001",
+        "found": "1000",
+        "rollup": "alpha",
+        "code": "TOO_LOW",
+    }
+    assert served.node.pending == []
+    answer: Any = await served.result("seq_sendBundle", {"transaction": transaction})
+    assert answer["status"] == "accepted"
+
+
+async def test_checked_sending_takes_what_would_commit(served: Served) -> None:
+    """Control of the refusal."""
+    transaction = {"item": to_hex(make_transfer(served.node.genesis, 0).item_bytes)}
+    answer: Any = await served.result("seq_sendBundle", {"transaction": transaction, "check": True})
+    assert answer["status"] == "accepted"
+
+
+async def test_draft_in_the_words_of_erc_7796_is_checked(served: Served) -> None:
+    """A false slot is found at the place behind the leg's own conditions; too many slots are a limit."""
+    draft = transaction_to_json(make_transfer(served.node.genesis, 0), make_rollup_namer(served.node.genesis))
+    del draft["signatures"]
+    legs: Any = draft["legs"]
+    account = to_hex(BOB.public_key)
+    legs[0]["conditional"] = {"knownAccounts": {account: {"balance": {"gold": "0x1"}}}, "blockNumberMax": 9}
+    foretold: Any = await served.result("seq_checkBundle", {"transaction": draft})
+    assert [(one["path"], one["found"]) for one in foretold["failures"]] == [("$.legs[0].conditions[0]", "1000")]
+    legs[0]["conditional"] = {"knownAccounts": {account: {f"kv/{number}": "1" for number in range(65)}}}
+    error: Any = await served.error("seq_checkBundle", {"transaction": draft})
+    assert (error["code"], error["data"]["limit"]) == (-32005, "conditions")

@@ -165,6 +165,14 @@ async def test_state_of_a_future_height_says_so(served: Served) -> None:
     assert (error["code"], error["data"]["reason"]) == (-32001, "future")
 
 
+async def test_state_of_an_earlier_height_is_told(served: Served) -> None:
+    """Each height that is kept has its own value."""
+    await send(served, 40)
+    await send(served, 10)
+    values = [(await get(served, "seq_getState", rollup="alpha", key=GOLD, height=at))["value"] for at in range(3)]
+    assert values == ["1000", "960", "950"]
+
+
 async def test_pruned_start_of_a_range_is_told(served: Served) -> None:
     """A follower learns that it has missed blocks, instead of waiting for them."""
     for _ in range(4):
@@ -180,8 +188,8 @@ async def test_state_and_account_are_those_after_the_newest_height(served: Serve
     state = await get(served, "seq_getState", rollup="alpha", key=GOLD)
     absent = await get(served, "seq_getState", rollup="alpha", key="nothing")
     account = await get(served, "seq_getAccount", address=to_hex(ALICE.public_key))
-    assert state == {"height": 1, "value": "960"}
-    assert absent == {"height": 1, "value": None}
+    assert state == {"height": 1, "settled_height": 1, "is_settled": True, "value": "960"}
+    assert absent == {"height": 1, "settled_height": 1, "is_settled": True, "value": None}
     assert (account["deposit"], account["sequences"]) == ("9998999", [1] + [0] * 15)
 
 
