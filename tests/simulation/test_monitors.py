@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
+
 from sequencer.crypto.hashing import ZERO_DIGEST
 from sequencer.simulation.checkers.forwarding import ForwardingMonitor
 from sequencer.simulation.checkers.knowledge import Knowledge
-from sequencer.types.effects import Broadcast
-from sequencer.types.events import MessageReceived
+from sequencer.simulation.node import SimulatedNode
+from sequencer.simulation.options import SimulationOptions
+from sequencer.simulation.runner import run_seed
+from sequencer.types.effects import Broadcast, Effect
+from sequencer.types.events import Event, MessageReceived
 from sequencer.types.primitives import Digest
 from sequencer.types.vote import Vote, VoteKind
 from tests.simulation.scenes import Scene
@@ -50,3 +55,26 @@ def test_forwarding_monitor_late_nullify_below_a_finalized_view_is_no_nullificat
         tell(scene, peer, VoteKind.FINALIZE, 2, A)
     tell(scene, 2, VoteKind.NULLIFY, 1)
     assert scene.rules == []
+
+
+def test_knowledge_of_a_seed_encloses_the_view_of_every_validator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After every vote each correct validator is in a view between what it surely knows and what it may know.
+
+    In this seed one starts on a snapshot above its newest stored finalization, and goes on from that. # R1
+    """
+    learn, outside, compared = Knowledge.on_handled, [], []
+
+    def compare(self: Knowledge, node: SimulatedNode, event: Event | None, effects: tuple[Effect, ...]) -> None:
+        learn(self, node, event, effects)
+        mind, is_judged = self.minds[node.index], node.index not in self._ledger.faulty
+        is_vote = event is None or (isinstance(event, MessageReceived) and isinstance(event.message, Vote))
+        if is_vote and is_judged and not mind.is_adopting and node.replica and node.replica.observer_reason is None:
+            view = node.replica.get_statistics().view
+            compared.append(view)
+            if not mind.sure_view <= view <= mind.view:
+                outside.append((node.index, mind.sure_view, view, mind.view))
+
+    monkeypatch.setattr(Knowledge, "on_handled", compare)
+    run_seed(9, SimulationOptions(4, byzantine=1))
+    assert compared
+    assert outside == []

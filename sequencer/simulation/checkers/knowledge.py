@@ -154,15 +154,17 @@ class Knowledge(Observer):
         """Begin with what the disk holds. # R1"""
         mind = self.minds[node.index] = Mind()
         durable = node.store.durable
+        mind.installed_view = 0 if durable.snapshot is None else durable.snapshot.header.view
         final = [block.finalization.view for block in durable.blocks.values() if block.finalization is not None]
-        mind.finalized_view = mind.sure_finalized_view = max(final, default=0)
-        if durable.snapshot is not None:
-            mind.installed_view = durable.snapshot.header.view
-            mind.finalized_view = max(mind.finalized_view, mind.installed_view)
+        mind.sure_finalized_view = max(
+            final, default=mind.installed_view
+        )  # an older finalization is stood on, with proof
+        mind.finalized_view = max(mind.sure_finalized_view, mind.installed_view)
         records = [r for r in durable.votes if r.epoch == self._ledger.genesis.committee.epoch and is_of_view(r)]
         mind.decided = {(record.kind, record.number) for record in records}
         mind.logged = frozenset(mind.decided)
-        mind.view = mind.sure_view = max([mind.finalized_view + 1, *(record.number for record in records)])
+        highest = max((record.number for record in records), default=0)
+        mind.view, mind.sure_view = (max(view + 1, highest) for view in (mind.finalized_view, mind.sure_finalized_view))
         mind.entered_ms = node.get_instant().mono_ms
         for certificate in durable.certificates.values():
             self._hold(node, mind, certificate.kind, certificate.view, certificate.digest)
