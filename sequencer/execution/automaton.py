@@ -21,8 +21,8 @@ from sequencer.execution.system_state import admit
 from sequencer.state.journal import Journal
 from sequencer.types.bundle import Bundle
 from sequencer.types.commitment import Commitment
-from sequencer.types.item import CheckedItem, compute_item_id
-from sequencer.types.outcome import OutcomeLeaf, Rejection, Status
+from sequencer.types.item import CheckedItem, SignedBundle, compute_item_id
+from sequencer.types.outcome import OutcomeLeaf, Reason, Rejection, Status
 from sequencer.types.parameters import Parameters
 from sequencer.types.primitives import SYSTEM_NAMESPACE, Digest, Height, RollupId
 
@@ -117,6 +117,8 @@ class OutcomeAutomaton:
         item_id = compute_item_id(item, checked)
         if isinstance(checked, Rejection):
             return Decided(item_id, Status.INADMISSIBLE, checked.reason.value, 0, None)
+        if not isinstance(checked, SignedBundle):
+            return Decided(item_id, Status.INADMISSIBLE, Reason.UNKNOWN_KIND.value, 0, None)
         bundle = checked.bundle
         fee = admit(self._journals[SYSTEM_NAMESPACE], bundle, self._block.height, self._rules.parameters)
         if isinstance(fee, Rejection):

@@ -21,14 +21,12 @@ from sequencer.types.bundle import Bundle
 from sequencer.types.commitment import Commitment
 from sequencer.types.executed import ExecutionRow, NamespaceList
 from sequencer.types.genesis import Genesis
-from sequencer.types.item import CheckedItem, ItemKind, SignedBundle
+from sequencer.types.item import CheckedItem, SignedBundle, get_item_kind
 from sequencer.types.leaves import encode_envelope_leaf, encode_namespace_row, encode_pending_leaf
 from sequencer.types.outcome import OutcomeLeaf, Status
 from sequencer.types.primitives import SYSTEM_NAMESPACE, Digest, Height, RollupId
 
 EMPTY_ROOT = compute_root(())
-UNREADABLE_KIND = 0
-"""Kind of an envelope whose item is no readable bundle."""
 
 
 class BlockLeaves:
@@ -42,8 +40,7 @@ class BlockLeaves:
 
     def add(self, checked: CheckedItem, decided: Decided) -> None:
         """Append an item's leaves; an inadmissible one is listed too, but has no outcome."""
-        kind = ItemKind.BUNDLE if isinstance(checked, SignedBundle) else UNREADABLE_KIND
-        self._append(SYSTEM_NAMESPACE, encode_envelope_leaf(kind, decided.item_id))
+        self._append(SYSTEM_NAMESPACE, encode_envelope_leaf(get_item_kind(checked), decided.item_id))
         if isinstance(checked, SignedBundle):
             self._add_legs(checked.bundle)
             if decided.status is not Status.INADMISSIBLE:

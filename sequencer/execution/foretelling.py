@@ -11,8 +11,9 @@ from typing import Protocol
 from sequencer.crypto.signatures import Verifier
 from sequencer.execution.explanations import BundleCheck
 from sequencer.types.bundle import Bundle
-from sequencer.types.item import ItemRules, check_item
-from sequencer.types.outcome import Rejection, Status
+from sequencer.types.item import SignedBundle, check_item
+from sequencer.types.item_rules import ItemRules
+from sequencer.types.outcome import Reason, Rejection, Status
 
 
 class Foreteller(Protocol):
@@ -27,9 +28,11 @@ def foretell(executor: Foreteller, item: bytes, rules: ItemRules, verifier: Veri
     Without a verifier any signatures do: then it is about a draft.
     """
     checked = check_item(item, rules, verifier or _accept)
-    if isinstance(checked, Rejection):
-        return BundleCheck(checked, Status.INADMISSIBLE, checked.reason.value, 0, ())
-    return executor.check_bundle(checked.bundle)
+    if isinstance(checked, SignedBundle):
+        return executor.check_bundle(checked.bundle)
+    if not isinstance(checked, Rejection):
+        checked = Rejection(Reason.UNKNOWN_KIND, "item.kind", "is no bundle")
+    return BundleCheck(checked, Status.INADMISSIBLE, checked.reason.value, 0, ())
 
 
 def _accept(public_key: bytes, message: bytes, signature: bytes) -> bool:

@@ -138,7 +138,7 @@ class Mempool:
         pending: dict[Digest, list[int]] = {}
         for place, (item, result) in enumerate(zip(items, checked, strict=True)):
             item_id = compute_item_id(item, result)
-            rejection = result if isinstance(result, Rejection) else self._admit(result, now, is_gossiped=False)
+            rejection = self._admit_checked(result, now)
             if rejection is not None:
                 self.counters.rejected += 1
                 submissions.append(Submission(SubmissionStatus.REJECTED, item_id, rejection))
@@ -147,6 +147,13 @@ class Mempool:
             if self._entries[item_id].stage is Stage.LANED:
                 pending.setdefault(item_id, []).append(place)
         self._answers.open(request, submissions, pending, now.mono_ms)
+
+    def _admit_checked(self, checked: CheckedItem, now: Instant) -> Rejection | None:
+        if isinstance(checked, SignedBundle):
+            return self._admit(checked, now, is_gossiped=False)
+        if isinstance(checked, Rejection):
+            return checked
+        return Rejection(Reason.UNKNOWN_KIND, "item.kind", "is not one that clients submit")
 
     def on_gossiped(self, checked: Sequence[CheckedItem], now: Instant) -> None:
         """Items came by gossip; what is wrong is dropped in silence, nobody waits for it."""

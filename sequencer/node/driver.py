@@ -52,7 +52,8 @@ from sequencer.types.events import (
 )
 from sequencer.types.evidence import Evidence
 from sequencer.types.executed import ExecutedBlock
-from sequencer.types.item import CheckedItem, ItemRules, check_items
+from sequencer.types.item import CheckedItem, check_items
+from sequencer.types.item_rules import ItemRules
 from sequencer.types.messages import Message
 from sequencer.types.primitives import Instant, ValidatorIndex
 

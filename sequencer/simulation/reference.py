@@ -28,8 +28,8 @@ from sequencer.types.bundle import (
     read_key,
 )
 from sequencer.types.genesis import Genesis
-from sequencer.types.item import CheckedItem, compute_item_id
-from sequencer.types.outcome import ItemResult, Rejection, Status
+from sequencer.types.item import CheckedItem, SignedBundle, compute_item_id
+from sequencer.types.outcome import ItemResult, Reason, Rejection, Status
 from sequencer.types.primitives import Address, Digest, Height, RollupId, StateValue
 
 State: TypeAlias = dict[str, StateValue]
@@ -266,6 +266,8 @@ class ReferenceInterpreter:
         item_id = compute_item_id(item, checked)
         if isinstance(checked, Rejection):
             return ItemResult(index, item_id, Status.INADMISSIBLE, checked.reason.value, 0)
+        if not isinstance(checked, SignedBundle):
+            return ItemResult(index, item_id, Status.INADMISSIBLE, Reason.UNKNOWN_KIND.value, 0)
         bundle = checked.bundle
         fee = self.parameters.fee_base + self.parameters.fee_per_operation * sum(len(x.operations) for x in bundle.legs)
         refusal = self._refuse(bundle, header.height, fee)

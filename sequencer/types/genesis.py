@@ -14,9 +14,9 @@ from sequencer.crypto.hashing import Tag, hash_tagged
 from sequencer.crypto.signatures import SCHEME, is_valid_public_key
 from sequencer.errors import DecodeError, LocalError
 from sequencer.types.block import BlockHeader, make_genesis_header
-from sequencer.types.bundle import read_key, read_state_value
+from sequencer.types.bundle import DECIDE_WITHIN_MAX, read_key, read_state_value
 from sequencer.types.committee import Committee, Validator
-from sequencer.types.item import ItemRules, make_rules
+from sequencer.types.item_rules import ExecutorSet, ItemRules
 from sequencer.types.parameters import COMMITTEE_SIZE_MAX, Parameters
 from sequencer.types.primitives import Address, Digest, RollupId, StateValue
 
@@ -25,6 +25,10 @@ NAME = re.compile(r"[a-z][a-z0-9-]{0,31}\Z")
 GENESIS_ENTRIES_MAX = 60_000
 """Entries of one rollup's initial state, and of the deposits."""
 GENESIS_BYTES_MAX = 16 << 20
+EXECUTORS_MAX = 16
+"""Executors of one split rollup."""
+DECISION_HEIGHTS_MIN = 5
+"""Heights from order to decision at best and one to spare; faulty leaders come on top. # A21"""
 
 _Ordered = TypeVar("_Ordered", int, bytes, str)
 
@@ -51,6 +55,15 @@ class GenesisValidator:
     open: HostAddress
 
 
+@dataclass(frozen=True, slots=True)
+class GenesisExecutor:
+    """One member of a split rollup's executor set."""
+
+    name: str
+    public_key: bytes
+    """Its statements are signed with it; it never enters libp2p."""
+
+
 class RollupKind(str, enum.Enum):
     """Who executes a rollup: every validator, or an executor set that attests."""
 
@@ -69,6 +82,23 @@ class Rollup:
     kind: RollupKind
     state: tuple[tuple[str, StateValue], ...]
     """Initial state, strictly ascending by key."""
+    executors: tuple[GenesisExecutor, ...] = ()
+    """Who attests for a split rollup, strictly ascending by name, at most 16; none iff it is native. # A9"""
+
+    @property
+    def executor_set(self) -> ExecutorSet:
+        """The executors' keys by index."""
+        return ExecutorSet(tuple(executor.public_key for executor in self.executors))
+
+    @property
+    def executor_faults(self) -> int:
+        """f_r: executors that may lie without harm. # A9"""
+        return self.executor_set.fault_count
+
+    @property
+    def executor_threshold(self) -> int:
+        """f_r + 1: signatures of a certificate, at least. # A9"""
+        return self.executor_set.threshold
 
 
 @dataclass(frozen=True)
@@ -104,7 +134,12 @@ class Genesis:
     @cached_property
     def item_rules(self) -> ItemRules:
         """What the stateless checks of items depend on."""
-        return make_rules(self.chain_id, {rollup.id: rollup.kind is RollupKind.SPLIT for rollup in self.rollups})
+        return ItemRules(
+            self.chain_id,
+            frozenset(rollup.id for rollup in self.rollups if rollup.kind is RollupKind.NATIVE),
+            {rollup.id: rollup.executor_set for rollup in self.rollups if rollup.kind is RollupKind.SPLIT},
+            min(DECIDE_WITHIN_MAX, self.committee.leader_gap_max + DECISION_HEIGHTS_MIN),
+        )
 
     def get_rollup(self, rollup: RollupId) -> Rollup:
         """Return the rollup with this id; raises `LocalError` if there is none."""
@@ -128,7 +163,7 @@ class Genesis:
                 self.time_ms,
                 self.scheme,
                 tuple(_validator_to_value(validator) for validator in self.validators),
-                tuple((r.id, r.name, r.machine, r.kind.value, r.state) for r in self.rollups),
+                tuple(_rollup_to_value(rollup) for rollup in self.rollups),
                 self.deposits,
                 self.parameters.to_value(),
             )
@@ -159,12 +194,27 @@ class Genesis:
             raise DecodeError("genesis.scheme", f"is {self.scheme!r}, this program verifies {SCHEME!r}")
         _verify_distinct("genesis.validators.name", [v.name for v in self.validators])
         _verify_distinct("genesis.validators.public_key", [v.public_key for v in self.validators])
+        self._verify_executors()
         _verify_distinct("genesis.rollups.name", [r.name for r in self.rollups])
         _verify_ascending("genesis.rollups", [r.id for r in self.rollups])
         _verify_ascending("genesis.deposits", [address for address, _ in self.deposits])
         for validator in self.validators:
             if not is_valid_public_key(validator.public_key):
                 raise DecodeError(f"genesis.validators.{validator.name}.public_key", "is not a valid Ed25519 key")
+
+    def _verify_executors(self) -> None:
+        """One key is one vote: of a validator, or of one executor of one rollup. # A9"""
+        keys = [validator.public_key for validator in self.validators]
+        for index, rollup in enumerate(self.rollups):
+            path = f"genesis.rollups[{index}].executors"
+            if (rollup.kind is RollupKind.SPLIT) != bool(rollup.executors):
+                raise DecodeError(path, "must be there iff the rollup is split")
+            _verify_ascending(path, [executor.name for executor in rollup.executors])
+            for executor in rollup.executors:
+                if not is_valid_public_key(executor.public_key):
+                    raise DecodeError(f"{path}.{executor.name}.public_key", "is not a valid Ed25519 key")
+            keys += [executor.public_key for executor in rollup.executors]
+        _verify_distinct("genesis.rollups.executors.public_key", keys)
 
 
 def _verify_distinct(path: str, values: list[str] | list[bytes]) -> None:
@@ -184,6 +234,11 @@ def _host_to_value(host: HostAddress) -> tuple[str, str]:
 def _validator_to_value(validator: GenesisValidator) -> tuple[object, ...]:
     hosts = (validator.votes, validator.data, validator.open)
     return (validator.name, validator.public_key, validator.power, *(_host_to_value(host) for host in hosts))
+
+
+def _rollup_to_value(rollup: Rollup) -> tuple[object, ...]:
+    executors = tuple((executor.name, executor.public_key) for executor in rollup.executors)
+    return (rollup.id, rollup.name, rollup.machine, rollup.kind.value, rollup.state, executors)
 
 
 def _read_name(read: Fields, path: str) -> str:
@@ -224,11 +279,19 @@ def _read_rollup(value: object, path: str) -> Rollup:
     if kind not in (RollupKind.NATIVE, RollupKind.SPLIT):
         raise DecodeError(f"{path}.kind", "must be native or split")
     state = read.array("state", GENESIS_ENTRIES_MAX, _read_state_entry)
+    executors = read.array("executors", EXECUTORS_MAX, _read_executor)
     read.finish()
     if rollup_id == 0:
         raise DecodeError(f"{path}.id", "must be at least 1")
     _verify_ascending(f"{path}.state", [key for key, _ in state])
-    return Rollup(rollup_id, name, machine, RollupKind(kind), state)
+    return Rollup(rollup_id, name, machine, RollupKind(kind), state, executors)
+
+
+def _read_executor(value: object, path: str) -> GenesisExecutor:
+    read = Fields(value, path)
+    executor = GenesisExecutor(_read_name(read, path), read.digest("public_key"))
+    read.finish()
+    return executor
 
 
 def _read_state_entry(value: object, path: str) -> tuple[str, StateValue]:

@@ -1,13 +1,13 @@
 """Read one item of a batch and apply the stateless checks. # A1 A3 A4
 
-The verdict is a pure function of the bytes, the chain and the rollups, so every node
-reaches the same one; it may run in any thread.
+The verdict is a pure function of the bytes and the genesis, so every node reaches the same one; it
+may run in any thread.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
@@ -16,20 +16,31 @@ from sequencer.codec import Fields, decode, encode, read_signature
 from sequencer.crypto.hashing import Tag, hash_tagged
 from sequencer.crypto.signatures import Verifier
 from sequencer.errors import DecodeError
-from sequencer.types.bundle import Bundle, Reference
+from sequencer.types.bundle import Bundle
+from sequencer.types.bundle_rules import check_bundle
+from sequencer.types.genesis import EXECUTORS_MAX
+from sequencer.types.item_rules import ItemRules
+from sequencer.types.message import DELIVER_KIND, Delivery
 from sequencer.types.outcome import Reason, Rejection
 from sequencer.types.parameters import ITEM_BYTES_MAX, LEGS_MAX
-from sequencer.types.primitives import Digest, RollupId, Signature
+from sequencer.types.primitives import Digest, Signature
+from sequencer.types.verdict import (
+    ExecutorCertificate,
+    StatementKind,
+    compute_statement_signing_bytes,
+    read_statement,
+)
+from sequencer.types.vote import decode_signers
 
 
 class ItemKind(enum.IntEnum):
-    """What an item is; kinds 2..5 belong to split rollups and messages and are unknown to this version."""
+    """What an item is."""
 
     BUNDLE = 1
-    VERDICTS = 2
-    BEAT = 3
-    ROOT = 4
-    DELIVER = 5
+    VERDICTS = StatementKind.VERDICT
+    BEAT = StatementKind.BEAT
+    ROOT = StatementKind.ROOT
+    DELIVER = DELIVER_KIND
 
 
 @dataclass(frozen=True)
@@ -50,21 +61,28 @@ class SignedBundle:
         return self.bundle.id
 
 
-CheckedItem: TypeAlias = SignedBundle | Rejection
+CheckedItem: TypeAlias = SignedBundle | ExecutorCertificate | Delivery | Rejection
 """What the stateless checks make of an item's bytes."""
 
+UNREADABLE_KIND = 0
+"""Kind of an item that fails a stateless check."""
 
-@dataclass(frozen=True, slots=True)
-class ItemRules:
-    """What the stateless checks depend on."""
 
-    chain_id: Digest
-    native_rollups: frozenset[RollupId]
-    split_rollups: frozenset[RollupId]
+def get_item_kind(checked: CheckedItem) -> int:
+    """Return the item's `ItemKind`, or 0 for one that fails a stateless check."""
+    match checked:
+        case SignedBundle():
+            return ItemKind.BUNDLE
+        case ExecutorCertificate(statement):
+            return statement.KIND
+        case Delivery():
+            return ItemKind.DELIVER
+        case Rejection():
+            return UNREADABLE_KIND
 
 
 def compute_item_id(item: bytes, checked: CheckedItem) -> Digest:
-    """Return the bundle's id, or H(ITEM ‖ bytes) for what is no admissible bundle."""
+    """Return the bundle's id, or H(ITEM ‖ bytes) for anything else."""
     return checked.id if isinstance(checked, SignedBundle) else hash_tagged(Tag.ITEM, item)
 
 
@@ -80,49 +98,31 @@ def check_item(item: bytes, rules: ItemRules, verifier: Verifier) -> CheckedItem
     try:
         read = Fields(decode(item, "item"), "item")
         kind = read.uint("kind")
-        if kind != ItemKind.BUNDLE:
-            return Rejection(Reason.UNKNOWN_KIND, "item.kind", f"is {kind}")
-        bundle = Bundle.from_value(read.take("body"), "item.body")
-        signatures = read.array("signatures", LEGS_MAX + 1, read_signature, 1)
-        read.finish()
+        if kind == ItemKind.BUNDLE:
+            return _check_bundle(_read_bundle(read), item, rules, verifier)
+        if kind == ItemKind.DELIVER:
+            return _check_delivery(_read_delivery(read), rules)
+        if kind in (ItemKind.VERDICTS, ItemKind.BEAT, ItemKind.ROOT):
+            return _check_certificate(_read_certificate(kind, read), rules, verifier)
     except DecodeError as error:
         return Rejection(Reason.MALFORMED, error.path, error.reason)
-    return (
-        _check_body(bundle, rules)
-        or _check_signatures(bundle, signatures, verifier)
-        or _keep_bytes(SignedBundle(bundle, signatures), item)
-    )
+    return Rejection(Reason.UNKNOWN_KIND, "item.kind", f"is {kind}")
 
 
-def _keep_bytes(signed: SignedBundle, item: bytes) -> SignedBundle:
-    """Spare encoding again what was read: one value has one encoding, so `item_bytes` would give `item`."""
+def _read_bundle(read: Fields) -> SignedBundle:
+    bundle = Bundle.from_value(read.take("body"), "item.body")
+    signatures = read.array("signatures", LEGS_MAX + 1, read_signature, 1)
+    read.finish()
+    return SignedBundle(bundle, signatures)
+
+
+def _check_bundle(signed: SignedBundle, item: bytes, rules: ItemRules, verifier: Verifier) -> CheckedItem:
+    rejection = check_bundle(signed.bundle, rules) or _check_signatures(signed.bundle, signed.signatures, verifier)
+    if rejection is not None:
+        return rejection
+    # One value has one encoding, so `item_bytes` would give `item`: spare making it again.
     vars(signed)["item_bytes"] = item
     return signed
-
-
-def _check_body(bundle: Bundle, rules: ItemRules) -> Rejection | None:
-    if bundle.chain_id != rules.chain_id:
-        return Rejection(Reason.WRONG_CHAIN, "item.body.chain_id", "is another network's")
-    if bundle.valid_from > bundle.valid_until:
-        return Rejection(Reason.BAD_WINDOW, "item.body.valid_from", "is above valid_until")
-    for index, leg in enumerate(bundle.legs):
-        if leg.rollup not in rules.native_rollups and leg.rollup not in rules.split_rollups:
-            return Rejection(Reason.UNKNOWN_ROLLUP, f"item.body.legs[{index}].rollup", f"{leg.rollup} does not exist")
-    is_native = rules.native_rollups.issuperset(bundle.rollups)
-    if is_native != (bundle.decide_within == 0):
-        return Rejection(Reason.BAD_DECIDE_WITHIN, "item.body.decide_within", "must be 0 iff all rollups are native")
-    return _check_references(bundle)
-
-
-def _check_references(bundle: Bundle) -> Rejection | None:
-    """A reference points to an earlier leg, so values flow in one direction. # A15"""
-    for leg_index, leg in enumerate(bundle.legs):
-        for op_index, operation in enumerate(leg.operations):
-            for arg_index, argument in enumerate(operation.arguments):
-                if isinstance(argument, Reference) and argument.leg >= leg_index:
-                    path = f"item.body.legs[{leg_index}].operations[{op_index}].arguments[{arg_index}]"
-                    return Rejection(Reason.BAD_REFERENCE, path, "must point to an earlier leg")
-    return None
 
 
 def _check_signatures(bundle: Bundle, signatures: tuple[Signature, ...], verifier: Verifier) -> Rejection | None:
@@ -136,10 +136,47 @@ def _check_signatures(bundle: Bundle, signatures: tuple[Signature, ...], verifie
     return None
 
 
-def make_rules(chain_id: Digest, split_by_rollup: Mapping[RollupId, bool]) -> ItemRules:
-    """Return the rules of a network whose rollups are given as id → is it split."""
-    return ItemRules(
-        chain_id,
-        frozenset(rollup for rollup, is_split in split_by_rollup.items() if not is_split),
-        frozenset(rollup for rollup, is_split in split_by_rollup.items() if is_split),
-    )
+def _read_certificate(kind: int, read: Fields) -> ExecutorCertificate:
+    body = Fields(read.take("body"), "item.body")
+    path = "item.body.statement"
+    statement = read_statement(kind, Fields(body.take("statement"), path), path)
+    signers = decode_signers(body.blob("signers", EXECUTORS_MAX // 8), "item.body.signers")
+    body.finish()
+    signatures = read.array("signatures", EXECUTORS_MAX, read_signature)
+    read.finish()
+    return ExecutorCertificate(statement, signers, signatures)
+
+
+def _check_certificate(certificate: ExecutorCertificate, rules: ItemRules, verifier: Verifier) -> CheckedItem:
+    """Distinct members of the rollup's executor set signed, f_r + 1 at least. # A9"""
+    executors = rules.executor_sets.get(certificate.statement.rollup)
+    if executors is None:
+        detail = f"{certificate.statement.rollup} is no split rollup"
+        return Rejection(Reason.UNKNOWN_ROLLUP, "item.body.statement.rollup", detail)
+    signers, keys = certificate.signers, executors.public_keys
+    if len(signers) < executors.threshold or signers[-1] >= len(keys):
+        detail = f"must be at least {executors.threshold} of {len(keys)} executors, are {list(signers)}"
+        return Rejection(Reason.BAD_SIGNATURE, "item.body.signers", detail)
+    if len(certificate.signatures) != len(signers):
+        detail = f"must be {len(signers)}, are {len(certificate.signatures)}"
+        return Rejection(Reason.BAD_SIGNATURE, "item.signatures", detail)
+    message = compute_statement_signing_bytes(rules.chain_id, certificate.statement)
+    for index, (signer, signature) in enumerate(zip(signers, certificate.signatures, strict=True)):
+        if not verifier(keys[signer], message, signature):
+            return Rejection(Reason.BAD_SIGNATURE, f"item.signatures[{index}]", f"is not of executor {signer}")
+    return certificate
+
+
+def _read_delivery(read: Fields) -> Delivery:
+    delivery = Delivery.from_value(read.take("body"), "item.body")
+    read.array("signatures", 0, read_signature)
+    read.finish()
+    return delivery
+
+
+def _check_delivery(delivery: Delivery, rules: ItemRules) -> CheckedItem:
+    """Both ends exist; whether the message was sent and is new depends on state. # A19"""
+    for name, rollup in (("source", delivery.message.source), ("destination", delivery.message.destination)):
+        if rollup not in rules.native_rollups and rollup not in rules.executor_sets:
+            return Rejection(Reason.UNKNOWN_ROLLUP, f"item.body.message.{name}", f"{rollup} does not exist")
+    return delivery

@@ -9,7 +9,8 @@ from sequencer.codec import Fields, encode
 from sequencer.errors import DecodeError
 from sequencer.types.primitives import Digest
 
-REASON_BYTES_MAX = 128
+REASON_BYTES_MAX = 640
+"""A TIMEOUT names up to 16 rollups of 32 characters."""
 
 
 class Reason(str, enum.Enum):
@@ -23,12 +24,15 @@ class Reason(str, enum.Enum):
     """An item kind that this version does not have."""
     WRONG_CHAIN = "WRONG_CHAIN"
     UNKNOWN_ROLLUP = "UNKNOWN_ROLLUP"
+    """A leg or message names no rollup of this network, or a certificate names none that is split."""
     BAD_WINDOW = "BAD_WINDOW"
     """valid_from above valid_until."""
     BAD_DECIDE_WITHIN = "BAD_DECIDE_WITHIN"
-    """Not 0 although all rollups are native, or the reverse."""
+    """Not 0 although all rollups are native, or below F + 5 although one is split. # A21"""
     BAD_REFERENCE = "BAD_REFERENCE"
-    """A reference that does not point to an earlier leg."""
+    """A reference that does not point to an earlier leg, or leads back to its split rollup. # A15"""
+    UNBALANCED = "UNBALANCED"
+    """What is burned is not what is minted. # A20"""
     BAD_SIGNATURE = "BAD_SIGNATURE"
     SEQUENCE_USED = "SEQUENCE_USED"
     """The payer's channel is already past this sequence."""
@@ -38,8 +42,16 @@ class Reason(str, enum.Enum):
     EXPIRED = "EXPIRED"
     UNFUNDED = "UNFUNDED"
     """The payer's deposit does not cover the fee."""
+    PENDING_FULL = "PENDING_FULL"
+    """As many bundles as allowed are undecided on a rollup."""
+    STALE = "STALE"
+    """A certificate for a bundle that is unknown or decided, or a root or beat that is not newer."""
+    NO_PROOF = "NO_PROOF"
+    """A delivery whose path does not lead to the source's outbox root. # A19"""
+    DELIVERED = "DELIVERED"
+    """The message has arrived before. # A19"""
     DUPLICATE = "DUPLICATE"
-    """Admission only: this validator already holds the same bundle."""
+    """A certificate that the log holds already; at admission: this validator holds the same bundle."""
     QUEUE_FULL = "QUEUE_FULL"
     """Admission only: 16 successors wait, two of this sequence are on their way, or the pool is full."""
 
@@ -62,6 +74,8 @@ class Status(enum.IntEnum):
     ABORT = 2
     INADMISSIBLE = 3
     """No effect at all: neither nonce nor fee. # A4"""
+    PENDING = 4
+    """Admitted; its outcome depends on later items of the log. # A8"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +88,10 @@ class ItemResult:
     """Bundle id; for an item that is no readable bundle H(ITEM ‖ bytes)."""
     status: Status
     reason: str
-    """Empty for COMMIT; `NO:<rollup>:<code>@<path>`, `DEP:<id>` for ABORT; a `Reason` for INADMISSIBLE."""
+    """Empty for COMMIT and PENDING; a `Reason` for INADMISSIBLE; for ABORT `NO:<rollup>:<code>@<path>`,
+    `DEP:<id>`, `TIMEOUT:<rollup>[,<rollup>…]` ascending by id, or `SUSPENDED:<rollup>`. # A8"""
     fee: int
-    """Burned from the payer's deposit."""
+    """Burned from the payer's deposit; for PENDING what is held of it. # A17"""
 
 
 @dataclass(frozen=True, slots=True)

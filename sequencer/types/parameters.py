@@ -17,6 +17,8 @@ COMMITTEE_SIZE_MAX = 128
 """Validators of one epoch."""
 INCLUSION_VIEWS_MAX = 1_000
 """Largest T_INCL; for each view what was supported is remembered."""
+UNDECIDED_PER_ROLLUP_LIMIT = 65_535
+"""Largest `waiting_per_rollup_max`; memory grows with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,10 @@ class Parameters:
     """Fee per touched rollup and height pending."""
     fee_per_operation: int = 1
     """Fee per operation."""
+    pending_per_rollup_max: int = 256
+    """Undecided bundles per rollup that touch a split rollup and more than one rollup; 1..65,535. # A3"""
+    waiting_per_rollup_max: int = 4_096
+    """All undecided bundles per rollup; at least the above, at most 65,535. # A3"""
 
     def to_value(self) -> tuple[int, ...]:
         """Return the array that the genesis hashes, in field order."""
@@ -110,5 +116,8 @@ class Parameters:
             raise DecodeError(f"{path}.pace_ms", "must not be above twice view_timeout_base_ms")
         if self.inclusion_views > INCLUSION_VIEWS_MAX:
             raise DecodeError(f"{path}.inclusion_views", f"must be at most {INCLUSION_VIEWS_MAX}")
+        if not self.pending_per_rollup_max <= self.waiting_per_rollup_max <= UNDECIDED_PER_ROLLUP_LIMIT:
+            detail = f"must be in pending_per_rollup_max..{UNDECIDED_PER_ROLLUP_LIMIT}"
+            raise DecodeError(f"{path}.waiting_per_rollup_max", detail)
         if self.view_timeout_max_ms < self.view_timeout_base_ms:
             raise DecodeError(f"{path}.view_timeout_max_ms", "must not be below view_timeout_base_ms")

@@ -24,12 +24,13 @@ class SignatureKind(enum.IntEnum):
     FINALIZE = 4
     BATCH_HEADER = 5
     COMMITMENT = 6
+    EXECUTOR = 7
 
 
 def compute_signing_bytes(chain_id: Digest, epoch: Epoch, kind: SignatureKind, number: int, digest: Digest) -> bytes:
     """Return "SSQ1" ‖ chain_id ‖ epoch u64 ‖ kind u8 ‖ number u64 ‖ digest, big endian. # G2
 
-    `number` is the view, the lane position or the height, as the kind demands.
+    `number` is the view, the lane position, the height or 0, as the kind demands.
     """
     return _LAYOUT.pack(_MAGIC, chain_id, epoch, kind, number, digest)
 

@@ -190,6 +190,7 @@ class ChainNode:
         item_id = compute_item_id(item, checked)
         if isinstance(checked, Rejection):
             return Submission(SubmissionStatus.REJECTED, item_id, checked)
+        assert isinstance(checked, SignedBundle)
         if any(compute_item_id(*entry) == item_id for entry in self.pending):
             rejection: Rejection | None = Rejection(Reason.DUPLICATE, "item", "is held already")
         else:

@@ -17,7 +17,7 @@ from sequencer.types.effects import Effect, LoadBatches, LoadSnapshot, LoadSnaps
 from sequencer.types.events import BatchesLoaded, BlocksLoaded, Event, SnapshotChunkLoaded, SnapshotLoaded
 from sequencer.types.evidence import Evidence
 from sequencer.types.executed import ExecutedBlock
-from sequencer.types.item import make_rules
+from sequencer.types.item_rules import ItemRules
 from sequencer.types.messages import GetBlocks, Message
 from sequencer.types.primitives import Height, Instant, ValidatorIndex
 from sequencer.types.records import EMPTY_RECOVERY, Recovery
@@ -154,7 +154,7 @@ def make_send(number: int) -> Send:
 
 
 def make_driver(core: ScriptedCore, store: GatedStore, outside: Notebook) -> Driver:
-    rules = make_rules(bytes(32), {1: False})
+    rules = ItemRules(bytes(32), frozenset({1}), {}, 6)
     return Driver(core, store, outside, SystemClock(), rules, lambda key, message, signature: True)
 
 

@@ -15,12 +15,15 @@ from sequencer.types import (
     bundle,
     commitment,
     evidence,
+    message,
     messages,
     outcome,
     snapshot,
     snapshot_messages,
+    verdict,
     vote,
 )
+from sequencer.types.item import ItemKind
 from sequencer.types.parameters import Parameters
 from sequencer.types.records import RecordKind
 from sequencer.types.signing import SignatureKind
@@ -45,6 +48,12 @@ OBJECTS = {
         commitment.CommitmentVote,
         commitment.CommitmentCertificate,
         outcome.OutcomeLeaf,
+        verdict.VerdictStatement,
+        verdict.BeatStatement,
+        verdict.RootStatement,
+        verdict.ExecutorVote,
+        message.CrossMessage,
+        message.Delivery,
         evidence.Statement,
         messages.Hello,
         messages.Have,
@@ -125,6 +134,12 @@ def test_signature_kinds_in_objects_equal_the_code() -> None:
     """Every kind of protocol signature is listed with its number."""
     _, rows = read_tables(get_section(read_document("specs/objects.md"), "Protocol signatures: 85 bytes (G2)"))
     assert [(int(row[0]), row[1]) for row in rows] == [(int(kind), kind.name) for kind in SignatureKind]
+
+
+def test_item_kinds_in_objects_equal_the_code() -> None:
+    """Every kind of item is listed with its number."""
+    (rows,) = read_tables(get_section(read_document("specs/objects.md"), "Item"))
+    assert [(int(row[0]), row[1]) for row in rows] == [(int(kind), kind.name) for kind in ItemKind]
 
 
 def test_conditions_in_objects_equal_the_code() -> None:

@@ -13,9 +13,11 @@ from sequencer.state.state_tree import build_tree
 from sequencer.types.block import BlockHeader
 from sequencer.types.bundle import AtLeast, Bundle, Leg, Operation
 from sequencer.types.commitment import Commitment
+from sequencer.types.outcome import Status
 from sequencer.types.primitives import Tip
 from sequencer.types.receipt import MerklePath
 from sequencer.types.signing import SIGNING_BYTES, SignatureKind, compute_client_signing_bytes, compute_signing_bytes
+from sequencer.types.verdict import Verdict, VerdictStatement, compute_assumption, compute_statement_signing_bytes
 from sequencer.types.vote import encode_signers
 from tests.unit.specs.markdown import get_section, read_document, read_hex, read_tables
 
@@ -112,6 +114,23 @@ def test_commitment_digest_is_that_of_the_worked_example() -> None:
     roots = tuple(fill(byte) for byte in (0x33, 0x44, 0x55, 0x66, 0x77, 0x88))
     commitment = Commitment(fill(0x11), 0, 5, fill(0x22), 1_700_000_000_000, *roots)
     assert commitment.digest == read_hex(OBJECTS, "commitment-digest")
+
+
+def test_statement_of_executors_is_that_of_the_worked_example() -> None:
+    """A9: an executor in another language can check what it signs."""
+    assumption = compute_assumption([(fill(0x33), Status.COMMIT)], [(0, "amount", 5)])
+    statement = VerdictStatement(3, fill(0x22), Verdict.NO, "TOO_LOW@legs[1].conditions[0]", (), assumption)
+    assert [
+        assumption,
+        encode(statement.to_value()),
+        statement.digest,
+        compute_statement_signing_bytes(fill(0x11), statement),
+    ] == [
+        read_hex(OBJECTS, "assumption"),
+        read_hex(OBJECTS, "statement"),
+        read_hex(OBJECTS, "statement-digest"),
+        read_hex(OBJECTS, "statement-signing-bytes"),
+    ]
 
 
 def test_state_root_of_one_bucket_is_that_of_the_worked_example() -> None:

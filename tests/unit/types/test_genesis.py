@@ -8,15 +8,19 @@ from dataclasses import replace
 import pytest
 
 from sequencer.codec import decode, encode
+from sequencer.crypto.signatures import Ed25519Signer
 from sequencer.errors import DecodeError, LocalError
-from sequencer.types.genesis import Genesis, Rollup, RollupKind
+from sequencer.types.genesis import EXECUTORS_MAX, Genesis, GenesisExecutor, Rollup, RollupKind
 from sequencer.types.parameters import ITEM_BYTES_MAX, Parameters
 from tests.unit.core_world import make_genesis
 
 GENESIS = make_genesis((3, 2, 1, 1))
 FIRST, SECOND = GENESIS.validators[:2]
 ALPHA = GENESIS.rollups[0]
-BETA = Rollup(2, "beta", "amm", RollupKind.SPLIT, (("a", 1), ("b", b"x")))
+EXECUTORS = tuple(
+    GenesisExecutor(f"beta-{index}", Ed25519Signer(bytes([100 + index]) * 32).public_key) for index in range(3)
+)
+BETA = Rollup(2, "beta", "amm", RollupKind.SPLIT, (("a", 1), ("b", b"x")), EXECUTORS)
 
 
 def change_validator(**changes: object) -> Genesis:
@@ -25,6 +29,10 @@ def change_validator(**changes: object) -> Genesis:
 
 def change_rollup(**changes: object) -> Genesis:
     return replace(GENESIS, rollups=(replace(ALPHA, **changes),))  # type: ignore[arg-type] # any field
+
+
+def change_executors(*executors: GenesisExecutor, **changes: object) -> Genesis:
+    return replace(GENESIS, rollups=(ALPHA, replace(BETA, executors=executors, **changes)))  # type: ignore[arg-type] # any field
 
 
 def change_parameters(**changes: int) -> Genesis:
@@ -62,6 +70,43 @@ def test_genesis_comes_back_from_its_bytes() -> None:
         ),
         pytest.param(replace(GENESIS, deposits=GENESIS.deposits[::-1]), "genesis.deposits", id="deposits unsorted"),
         pytest.param(replace(GENESIS, deposits=(GENESIS.deposits[0],) * 2), "genesis.deposits", id="deposit twice"),
+        pytest.param(change_executors(), "genesis.rollups[1].executors", id="split without executors"),
+        pytest.param(
+            change_executors(*EXECUTORS, kind=RollupKind.NATIVE),
+            "genesis.rollups[1].executors",
+            id="native with executors",
+        ),
+        pytest.param(change_executors(*EXECUTORS[::-1]), "genesis.rollups[1].executors", id="executors unsorted"),
+        pytest.param(
+            change_executors(*(replace(EXECUTORS[0], name=f"e{i:02}") for i in range(EXECUTORS_MAX + 1))),
+            "genesis.rollups[1].executors",
+            id="too many executors",
+        ),
+        pytest.param(
+            change_executors(EXECUTORS[0], replace(EXECUTORS[0], name="other")),
+            "genesis.rollups.executors.public_key",
+            id="executor key twice",
+        ),
+        pytest.param(
+            change_executors(replace(EXECUTORS[0], public_key=FIRST.public_key)),
+            "genesis.rollups.executors.public_key",
+            id="executor with a validator's key",
+        ),
+        pytest.param(
+            change_executors(replace(EXECUTORS[0], public_key=bytes(32))),
+            "genesis.rollups[1].executors.beta-0.public_key",
+            id="executor with a small-order key",
+        ),
+        pytest.param(
+            change_parameters(waiting_per_rollup_max=255),
+            "genesis.parameters.waiting_per_rollup_max",
+            id="waiting below pending",
+        ),
+        pytest.param(
+            change_parameters(waiting_per_rollup_max=65_536),
+            "genesis.parameters.waiting_per_rollup_max",
+            id="waiting unbounded",
+        ),
         pytest.param(change_parameters(lane_window=0), "genesis.parameters.lane_window", id="no window"),
         pytest.param(change_parameters(idle_ms=0), "genesis.parameters.idle_ms", id="no idle time"),
         pytest.param(
@@ -91,7 +136,7 @@ def test_genesis_of_other_bytes_is_refused(change: Callable[[bytes], bytes]) -> 
 def test_genesis_with_unknown_rollup_kind_is_refused() -> None:
     """A rollup is native or split."""
     array = list(decode(GENESIS.to_bytes(), "genesis"))  # type: ignore[call-overload] # a genesis is an array
-    array[4] = ((1, "alpha", "key_value", "other", ()),)
+    array[4] = ((1, "alpha", "key_value", "other", (), ()),)
     with pytest.raises(DecodeError, match=r"genesis\.rollups\[0\]\.kind"):
         Genesis.from_bytes(encode(tuple(array)))
 
@@ -105,8 +150,23 @@ def test_chain_id_changes_with_every_field() -> None:
         change_rollup(state=(("a", 1),)),
         change_parameters(idle_ms=501),
         replace(GENESIS, deposits=()),
+        change_executors(*EXECUTORS),
+        change_executors(*EXECUTORS[:1]),
     ]
-    assert len({genesis.chain_id for genesis in [GENESIS, *others]}) == 7
+    assert len({genesis.chain_id for genesis in [GENESIS, *others]}) == 9
+
+
+@pytest.mark.parametrize(("count", "faults", "threshold"), [(1, 0, 1), (2, 0, 1), (3, 1, 2), (4, 1, 2), (16, 7, 8)])
+def test_A9_threshold_of_executors_outvotes_those_that_may_lie(count: int, faults: int, threshold: int) -> None:
+    """f_r = (n_r - 1) // 2, and one more signature than that is a certificate."""
+    rollup = replace(BETA, executors=(EXECUTORS[0],) * count)
+    assert (rollup.executor_faults, rollup.executor_threshold) == (faults, threshold)
+
+
+def test_A21_split_bundles_get_the_heights_of_faulty_leaders_and_five_more() -> None:
+    """Equal powers of 4 and of 7 have F = 1 and 2."""
+    sizes = [make_genesis((1,) * size).item_rules.decide_within_min for size in (4, 7)]
+    assert sizes == [6, 7]
 
 
 def test_genesis_header_binds_the_chain_id() -> None:
