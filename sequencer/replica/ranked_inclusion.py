@@ -1,0 +1,84 @@
+"""Put items that every validator has into one validator's lane, and into the next one's only if they stay away.
+
+Validators are ranked per subject by H(RANK ‖ subject ‖ index). Rank 0 puts an item into its lane at once, rank j if it
+is still wanted 2·j heights after it was wanted here first; nobody puts one in twice. # A9 A19
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sequencer.mempool.mempool import AddToLane
+from sequencer.mempool.ranking import compute_rank
+from sequencer.types.primitives import Digest, Height, Instant, ValidatorIndex
+
+HEIGHTS_PER_RANK = 2
+"""Executed heights that each rank leaves to the one before it."""
+WANTED_MAX = 16_384
+"""Items remembered at once; a further one waits until one is wanted no longer."""
+
+
+class Wanted(NamedTuple):
+    """An item that would take effect if it were the next of the log."""
+
+    subject: Digest
+    """What validators are ranked by."""
+    item_id: Digest
+    item: bytes
+
+
+@dataclass(slots=True)
+class _Turn:
+    due: Height
+    """Executed height at which this validator's turn has come."""
+    is_laned: bool = False
+
+
+class RankedInclusion:
+    """The items of one sort that wait for their turn, or are on their way through the own lane."""
+
+    def __init__(self, own_index: ValidatorIndex | None, committee_size: int, add_to_lane: AddToLane | None) -> None:
+        """Without a lane nothing is ever included."""
+        self._own_index = own_index
+        self._committee_size = committee_size
+        self._add_to_lane = add_to_lane
+        self._turns: dict[Digest, _Turn] = {}
+        self.included = 0
+        """Items put into the own lane; for the statistics."""
+        self.postponed = 0
+        """Times that an item found `WANTED_MAX` others; for the statistics."""
+
+    @property
+    def size(self) -> int:
+        """Return how many items are remembered, at most `WANTED_MAX`."""
+        return len(self._turns)
+
+    def move_to(self, add_to_lane: AddToLane | None) -> None:
+        """Go on with another own lane; what waited in the earlier one may be put in again. # R2"""
+        self._add_to_lane = add_to_lane
+        self._turns.clear()
+
+    def include(self, wanted: Iterable[Wanted], height: Height, now: Instant) -> None:
+        """Put what is due into the own lane. `wanted` is all that is wanted at the newest executed `height`."""
+        if self._add_to_lane is None or self._own_index is None:
+            return
+        turns: dict[Digest, _Turn] = {}
+        for entry in wanted:
+            turn = self._turns.get(entry.item_id) or self._make_turn(entry, height, len(turns))
+            if turn is None:
+                continue
+            turns[entry.item_id] = turn
+            if not turn.is_laned and height >= turn.due and self._add_to_lane(entry.item_id, entry.item, now):
+                turn.is_laned = True
+                self.included += 1
+        self._turns = turns
+
+    def _make_turn(self, entry: Wanted, height: Height, held: int) -> _Turn | None:
+        assert self._own_index is not None  # `include` said so
+        if held >= WANTED_MAX:
+            self.postponed += 1
+            return None
+        rank = compute_rank(entry.subject, self._own_index, self._committee_size)
+        return _Turn(height + rank * HEIGHTS_PER_RANK)

@@ -1,0 +1,241 @@
+"""Collect the executors' votes until enough of them say the same. # A9 A14
+
+Promises: a signature is verified only if it would be kept; every executor has its own bounded room, so nobody pushes
+out another's votes; nothing is kept of a bundle that is decided. f_r + 1 equal votes are a certificate, which is wanted
+in the log as long as the newest executed state says that it would take effect.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sequencer.crypto.hashing import Tag, hash_tagged
+from sequencer.crypto.signatures import Verifier
+from sequencer.errors import PeerError
+from sequencer.replica.ranked_inclusion import Wanted
+from sequencer.types.genesis import Genesis
+from sequencer.types.item import compute_item_id
+from sequencer.types.outcome import Rejection, Status
+from sequencer.types.primitives import Bounds, Digest, Height, RollupId, Signature
+from sequencer.types.verdict import (
+    ExecutorCertificate,
+    ExecutorStatement,
+    ExecutorVote,
+    VerdictStatement,
+    make_certificate,
+)
+
+VARIANTS_MAX = 8
+"""Votes of one executor on one bundle: it votes anew when it foresees other outcomes of ancestors."""
+VOTES_PER_EXECUTOR_MAX = 8_192
+"""Votes of one executor that are kept; its oldest goes first."""
+HEIGHTS_KEPT = 64
+"""Executed heights for which votes on roots and beats wait for others like them."""
+
+Pair = tuple[RollupId, Digest]
+"""A rollup, and a bundle that touches it."""
+
+
+class Ledger(Protocol):
+    """What the pool asks of the newest executed state."""
+
+    @property
+    def height(self) -> Height: ...
+
+    def check_certificate(self, statement: ExecutorStatement) -> Rejection | None: ...
+
+    def get_decided_status(self, bundle_id: Digest) -> Status | None: ...
+
+
+@dataclass(slots=True)
+class _Tally:
+    """One statement and who signed it."""
+
+    statement: ExecutorStatement
+    threshold: int
+    signatures: dict[int, Signature] = field(default_factory=dict)
+    certificate: ExecutorCertificate | None = None
+    """Made of the first f_r + 1 votes; later ones add nothing."""
+
+
+@dataclass(slots=True)
+class VotesCounters:
+    """What came in and what was not kept, for the statistics."""
+
+    received: int = 0
+    kept: int = 0
+    refused: int = 0
+    """Of nobody's, or with a wrong signature."""
+    variants_refused: int = 0
+    """Beyond `VARIANTS_MAX` of one executor on one bundle."""
+    evicted: int = 0
+    """Given up for newer ones of their executor."""
+    certificates: int = 0
+    """Statements that f_r + 1 executors signed."""
+
+
+class VerdictPool:
+    """Votes by statement, and what is complete."""
+
+    def __init__(
+        self, genesis: Genesis, verifier: Verifier, ledger: Ledger, own_rollup: RollupId | None, has_lane: bool
+    ) -> None:
+        """An executor without a lane needs no votes on its `own_rollup`: it knows, and includes nothing."""
+        self._genesis = genesis
+        self._verifier = verifier
+        self._ledger = ledger
+        self._unneeded = None if has_lane else own_rollup
+        self._tallies: dict[Digest, _Tally] = {}
+        self._pairs: dict[Pair, list[_Tally]] = {}
+        self._complete: dict[Digest, _Tally] = {}
+        self._timed: dict[Digest, _Tally] = {}
+        """Roots and beats."""
+        self._held: dict[tuple[RollupId, int], OrderedDict[Digest, None]] = {}
+        self._is_news = False
+        self.counters = VotesCounters()
+
+    def move_to(self, ledger: Ledger) -> None:
+        """Go on above another state. # R2"""
+        self._ledger = ledger
+        for rollup, bundle_id in list(self._pairs):
+            if ledger.get_decided_status(bundle_id) is not None:
+                self._forget_pair((rollup, bundle_id))
+
+    def get_bounds(self) -> Bounds:
+        """Return (size, bound) of every table; of tables per executor that of the largest one. # I11"""
+        executors = sum(len(rollup.executors) for rollup in self._genesis.rollups)
+        variants = max((max(_count_signers(tallies).values()) for tallies in self._pairs.values()), default=0)
+        return {
+            "votes_per_executor": (max(map(len, self._held.values()), default=0), VOTES_PER_EXECUTOR_MAX),
+            "votes_per_bundle_and_executor": (variants, VARIANTS_MAX),
+            "statements": (len(self._tallies), executors * VOTES_PER_EXECUTOR_MAX),
+        }
+
+    def get_statements(self, bundle_id: Digest, rollup: RollupId) -> list[VerdictStatement]:
+        """Return what f_r + 1 executors of the rollup say of the bundle: one statement per assumption. # A14"""
+        tallies = self._pairs.get((rollup, bundle_id), ())
+        found = [tally.statement for tally in tallies if tally.certificate is not None]
+        return [statement for statement in found if isinstance(statement, VerdictStatement)]
+
+    def take_news(self) -> bool:
+        """Tell, once, whether a statement became complete since the last call."""
+        is_news, self._is_news = self._is_news, False
+        return is_news
+
+    def on_votes(self, votes: Iterable[ExecutorVote]) -> None:
+        """Votes came by gossip, or are own ones; what is wrong or of no use is dropped."""
+        for vote in votes:
+            self.counters.received += 1
+            if self._is_useful(vote) and self._is_genuine(vote):
+                self._keep(vote)
+
+    def on_executed(self, decided: Iterable[Digest]) -> None:
+        """A block was executed: nothing is kept of what it decided, nor of old roots and beats."""
+        for bundle_id in decided:
+            for rollup in self._genesis.item_rules.executor_sets:
+                self._forget_pair((rollup, bundle_id))
+        floor = self._ledger.height - HEIGHTS_KEPT
+        for tally in [tally for tally in self._timed.values() if tally.statement.number <= floor]:
+            self._forget(tally)
+
+    def get_wanted(self) -> Iterator[Wanted]:
+        """Give the certificates that would take effect now."""
+        for tally in self._complete.values():
+            certificate = tally.certificate
+            if certificate is not None and self._ledger.check_certificate(tally.statement) is None:
+                item = certificate.item_bytes
+                yield Wanted(compute_subject(tally.statement), compute_item_id(item, certificate), item)
+
+    # --- inside -------------------------------------------------------------------------
+
+    def _is_useful(self, vote: ExecutorVote) -> bool:
+        """Spare verifying what would not be kept."""
+        statement = vote.statement
+        if statement.rollup == self._unneeded:
+            return False
+        tally = self._tallies.get(statement.digest)
+        if tally is not None and (tally.certificate is not None or vote.executor in tally.signatures):
+            return False
+        if not isinstance(statement, VerdictStatement):
+            return statement.height > self._ledger.height - HEIGHTS_KEPT
+        if self._ledger.get_decided_status(statement.bundle_id) is not None:
+            return False
+        others = self._pairs.get((statement.rollup, statement.bundle_id), ())
+        if sum(vote.executor in other.signatures for other in others) < VARIANTS_MAX:
+            return True
+        self.counters.variants_refused += 1
+        return False
+
+    def _is_genuine(self, vote: ExecutorVote) -> bool:
+        try:
+            vote.verify(self._genesis, self._verifier)
+        except PeerError:
+            self.counters.refused += 1
+            return False
+        return True
+
+    def _keep(self, vote: ExecutorVote) -> None:
+        statement = vote.statement
+        self._make_room(statement.rollup, vote.executor)
+        tally = self._tallies.get(statement.digest)
+        if tally is None:
+            tally = _Tally(statement, self._genesis.item_rules.executor_sets[statement.rollup].threshold)
+            self._tallies[statement.digest] = tally
+            if isinstance(statement, VerdictStatement):
+                self._pairs.setdefault((statement.rollup, statement.bundle_id), []).append(tally)
+            else:
+                self._timed[statement.digest] = tally
+        tally.signatures[vote.executor] = vote.signature
+        self._held.setdefault((statement.rollup, vote.executor), OrderedDict())[statement.digest] = None
+        self.counters.kept += 1
+        if len(tally.signatures) == tally.threshold:
+            self._complete_tally(tally)
+
+    def _complete_tally(self, tally: _Tally) -> None:
+        votes = [ExecutorVote(tally.statement, executor, s) for executor, s in tally.signatures.items()]
+        tally.certificate = make_certificate(votes)
+        self._complete[tally.statement.digest] = tally
+        self._is_news = True
+        self.counters.certificates += 1
+
+    def _make_room(self, rollup: RollupId, executor: int) -> None:
+        """The oldest vote of the same executor goes; a statement that was complete stays so while anybody's is left."""
+        held = self._held.get((rollup, executor), OrderedDict())
+        while len(held) >= VOTES_PER_EXECUTOR_MAX:
+            tally = self._tallies[held.popitem(last=False)[0]]
+            del tally.signatures[executor]
+            self.counters.evicted += 1
+            if not tally.signatures:
+                self._forget(tally)
+
+    def _forget_pair(self, pair: Pair) -> None:
+        for tally in list(self._pairs.get(pair, ())):
+            self._forget(tally)
+
+    def _forget(self, tally: _Tally) -> None:
+        statement = tally.statement
+        del self._tallies[statement.digest]
+        self._complete.pop(statement.digest, None)
+        for executor in tally.signatures:
+            del self._held[statement.rollup, executor][statement.digest]
+        if isinstance(statement, VerdictStatement):
+            pair = (statement.rollup, statement.bundle_id)
+            self._pairs[pair].remove(tally)
+            if not self._pairs[pair]:
+                del self._pairs[pair]
+        else:
+            del self._timed[statement.digest]
+
+
+def compute_subject(statement: ExecutorStatement) -> Digest:
+    """Return what validators are ranked by: all certificates of one rollup on one bundle go one way."""
+    if isinstance(statement, VerdictStatement):
+        return hash_tagged(Tag.RANK, statement.bundle_id, statement.rollup.to_bytes(4, "big"))
+    return statement.digest
+
+
+def _count_signers(tallies: Iterable[_Tally]) -> Counter[int]:
+    return Counter(executor for tally in tallies for executor in tally.signatures)
