@@ -23,7 +23,8 @@ from scripts.fault_injection.report import Report, run
 from sequencer.crypto.hashing import ZERO_DIGEST
 from sequencer.crypto.signatures import Ed25519Signer
 from sequencer.node.home import Home, read_home
-from sequencer.node.node import make_libp2p_network, make_network_configuration
+from sequencer.node.identity import make_network_configuration
+from sequencer.node.node import make_libp2p_network
 from sequencer.types.batch import Batch, BatchHeader, compute_payload_hash, encode_payload
 from sequencer.types.evidence import Statement, find_contradiction
 from sequencer.types.messages import Accusation, Message, encode_message, get_channel

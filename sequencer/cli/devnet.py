@@ -20,7 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `devnet`."""
     add = parser.add_argument
     add("--validators", type=int, default=4, metavar="N", help="validators, one process each (default 4)")
-    add("--rollups", default="alpha,beta,gamma", metavar="NAME[:MACHINE],…", help="default alpha,beta,gamma")
+    add(
+        "--rollups",
+        default="alpha,beta,gamma",
+        metavar="NAME[:MACHINE][:split=N],…",
+        help="default alpha,beta,gamma; split=N: run by N executors of its own",
+    )
     add("--full-nodes", type=int, default=0, metavar="N", help="nodes that follow and serve without voting (default 0)")
     add("--home", type=Path, metavar="DIR", help="keep the network here, or resume it; default: thrown away at the end")
     add("--port", type=int, metavar="P", help="RPC port of the first node, the others follow; 0 takes free ones")
@@ -30,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--lane-off", action="append", default=[], metavar="NAME", help="this validator fills no lane of its own")
     add("--retain", type=int, metavar="HEIGHTS", help="heights for which blocks are kept")
     add("--allow-peer", action="append", default=[], metavar="PEER_ID", help="always serve this peer")
+    add("--behave", action="append", default=[], metavar="NAME=lying-executor", help="this executor lies")
     add("--seed", type=int, metavar="N", help="make all keys from N; the chain id also depends on the ports")
     add_json(parser)
 
@@ -81,6 +87,7 @@ def _run_once(directory: Path, options: argparse.Namespace, started_at: float, s
         tuple(options.lane_off),
         tuple(options.allow_peer),
         options.full_nodes,
+        tuple(options.behave),
     )
     wish = Wish(options.validators, options.rollups, options.seed, options.retain)
     is_resumed = is_devnet(directory)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from sequencer.cli.output import print_result
 
 if TYPE_CHECKING:
     from sequencer.cli.cluster.blueprint import Seat
+    from sequencer.cli.cluster.executors import ExecutorSeat
     from sequencer.node.home import NodeSettings
     from sequencer.types.genesis import Genesis
 
@@ -28,7 +30,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `init`."""
     add = parser.add_argument
     add("--validators", metavar="NAME=HOST:PORT,…", help="IPv4 host and first of four ports, the last is the RPC's")
-    add("--rollups", default="alpha,beta,gamma", metavar="NAME[:MACHINE],…", help="default alpha,beta,gamma")
+    add(
+        "--rollups",
+        default="alpha,beta,gamma",
+        metavar="NAME[:MACHINE][:split=N],…",
+        help="default alpha,beta,gamma; split=N: run by N executors of its own, which get homes too",
+    )
+    add(
+        "--executors",
+        metavar="ROLLUP=NAME[@HOST:PORT],…",
+        help="names of all executors, and where their open hosts listen (default ROLLUP-0, …, any port of loopback)",
+    )
     add("--home", type=Path, required=True, metavar="DIR", help="new directory; DIR/NAME becomes each node's home")
     add("--name", metavar="NAME", help="of the network in its genesis (default network), or of the full node (full0)")
     add("--full-node", action="store_true", help="write one home, DIR itself, of a node that follows without a vote")
@@ -49,18 +61,22 @@ def write_validators(options: argparse.Namespace) -> dict[str, object]:
     """Write the homes of a new network; return what a program wants to know of it."""
     from sequencer.cli.cluster.blueprint import Wish, draw
     from sequencer.cli.cluster.directory import ACCOUNT_FOLDER, GENESIS_FILE, write_network
-    from sequencer.node.home import NodeSettings
+    from sequencer.node.home import NodeSettings, compute_peer_ids
 
     if options.genesis or options.peers or options.rpc:
         raise CommandError("--genesis, --peers and --rpc belong to --full-node", "usage")
     seats = parse_seats(options.validators or "")
-    blueprint = draw(Wish(len(seats), options.rollups, None, None, options.name or "network"), seats)
-    settings = [NodeSettings(seat.name, f"127.0.0.1:{seat.ports[2] + 1}") for seat in seats]
+    wish = Wish(len(seats), options.rollups, None, None, options.name or "network")
+    blueprint = draw(wish, seats, parse_executors(options.executors, [seat.name for seat in seats]))
+    peer_ids = tuple(compute_peer_ids(executor.keys)["open"] for executor in blueprint.executors)
+    settings = [
+        NodeSettings(seat.name, f"127.0.0.1:{seat.ports[2] + 1}", peer_ids_allowed=peer_ids) for seat in seats
+    ] + [make_executor_settings(executor.seat, number) for number, executor in enumerate(blueprint.executors)]
     write_network(options.home, blueprint, settings, is_devnet=False)
     return {
         "chain_id": "0x" + blueprint.genesis.chain_id.hex(),
         "genesis": str(options.home / GENESIS_FILE),
-        "homes": [str(options.home / seat.name) for seat in seats],
+        "homes": [str(options.home / setting.name) for setting in settings],
         "accounts": str(options.home / ACCOUNT_FOLDER),
     }
 
@@ -69,10 +85,10 @@ def write_full_node(options: argparse.Namespace) -> dict[str, object]:
     """Write the home of one full node of an existing network."""
     from sequencer.cli.cluster.blueprint import make_full_node_keys
     from sequencer.node.home import NodeSettings, compute_peer_ids, read_genesis, write_home
-    from sequencer.node.node import choose_peers
+    from sequencer.node.identity import choose_peers
 
-    if options.genesis is None or options.validators:
-        raise CommandError("--full-node needs --genesis FILE, and takes no --validators", "usage")
+    if options.genesis is None or options.validators or options.executors:
+        raise CommandError("--full-node needs --genesis FILE, and takes no --validators and no --executors", "usage")
     genesis = read_genesis(options.genesis)
     settings = NodeSettings(
         options.name or "full0",
@@ -101,6 +117,40 @@ def verify_settings(settings: NodeSettings, genesis: Genesis) -> None:
         raise CommandError(wrong, "usage")
     if any(validator.name == settings.name for validator in genesis.validators):
         raise CommandError(f"--name {settings.name}: is a validator of this network", "usage")
+
+
+def make_executor_settings(seat: ExecutorSeat, number: int) -> NodeSettings:
+    """Return how an executor runs; several on one host get RPC ports of their own."""
+    from sequencer.node.home import NodeSettings
+
+    host, _, port = RPC_FULL_NODE.rpartition(":")
+    return NodeSettings(seat.name, f"{host}:{int(port) + number}", open=seat.open, executes=seat.rollup)
+
+
+def parse_executors(text: str | None, taken: Sequence[str]) -> tuple[ExecutorSeat, ...] | None:
+    """Read `gamma=carol@10.0.0.9:21000,gamma=dave,…`; None if nobody is named. Raises `CommandError`."""
+    if text is None:
+        return None
+    seats = tuple(_parse_executor(part) for part in text.split(","))
+    names = [*taken, *(seat.name for seat in seats)]
+    if len(set(names)) != len(names):
+        raise CommandError("--executors: names must be distinct, and no validator's", "usage")
+    return seats
+
+
+def _parse_executor(part: str) -> ExecutorSeat:
+    from sequencer.cli.cluster.directory import ACCOUNT_FOLDER
+    from sequencer.cli.cluster.executors import ExecutorSeat
+    from sequencer.node.home import is_host_and_port
+    from sequencer.types.genesis import NAME
+
+    rollup, _, place = part.partition("=")
+    name, _, address = place.partition("@")
+    if not NAME.match(rollup) or not NAME.match(name) or name == ACCOUNT_FOLDER:
+        raise CommandError(f"--executors {part!r}: must be ROLLUP=NAME[@HOST:PORT] with names of a-z 0-9 -", "usage")
+    if address and not is_host_and_port(address):
+        raise CommandError(f"--executors {part!r}: {address!r} is not HOST:PORT", "usage")
+    return ExecutorSeat(rollup, name, address) if address else ExecutorSeat(rollup, name)
 
 
 def parse_seats(text: str) -> tuple[Seat, ...]:

@@ -20,8 +20,9 @@ from sequencer.node.event_log import EventLog
 from sequencer.node.followers import Followers
 from sequencer.node.gossip import Gossip
 from sequencer.node.inbox import Inbox
+from sequencer.node.verdicts import VerdictGossip
 from sequencer.node.wire_record import WireRecorder
-from sequencer.types.events import ItemsGossiped, MessageReceived, PeerConnected, PeerDisconnected
+from sequencer.types.events import ItemsGossiped, MessageReceived, PeerConnected, PeerDisconnected, VotesReceived
 from sequencer.types.genesis import Genesis
 from sequencer.types.messages import Channel, Message, decode_message, encode_message, find_message_type, get_channel
 from sequencer.types.primitives import ValidatorIndex
@@ -40,6 +41,7 @@ class Border:
         *,
         is_validator: bool,
         gossip: Gossip,
+        verdicts: VerdictGossip,
         followers: Followers,
         event_log: EventLog,
         recorder: WireRecorder,
@@ -50,6 +52,7 @@ class Border:
         self._indices = {name: index for index, name in enumerate(self._names)}
         self._is_validator = is_validator
         self._gossip = gossip
+        self._verdicts = verdicts
         self._followers = followers
         self._event_log = event_log
         self._recorder = recorder
@@ -107,6 +110,10 @@ class Border:
                     await inbox.put(PeerDisconnected(self._indices[name]))
                 case MessageArrived():
                     await self._receive(event, inbox)
+                case GossipArrived(peer_id, data, "verdicts"):
+                    votes = self._verdicts.unpack(peer_id, data)
+                    if votes:
+                        await inbox.put(VotesReceived(votes))
                 case GossipArrived(peer_id, data):
                     items = self._gossip.unpack(peer_id, data)
                     if items:

@@ -34,6 +34,7 @@ from sequencer.types.effects import (
     LoadSnapshot,
     LoadSnapshotChunk,
     PublishItems,
+    PublishVotes,
     RaiseAlarm,
     SaveSnapshot,
     Send,
@@ -56,6 +57,7 @@ from sequencer.types.item import CheckedItem, check_items
 from sequencer.types.item_rules import ItemRules
 from sequencer.types.messages import Message
 from sequencer.types.primitives import Instant, ValidatorIndex
+from sequencer.types.verdict import ExecutorVote
 
 TURN_EVENTS_MAX = 64
 """Events of one turn."""
@@ -94,6 +96,8 @@ class Outside(Protocol):
     def ban(self, peer: ValidatorIndex, reason: str) -> None: ...
 
     def publish(self, items: Sequence[bytes]) -> None: ...
+
+    def publish_votes(self, votes: Sequence[ExecutorVote]) -> None: ...
 
     def on_executed(self, block: ExecutedBlock) -> None: ...
 
@@ -192,6 +196,8 @@ class Driver:
                 self._outside.broadcast(message)
             case PublishItems(items):
                 self._outside.publish(items)
+            case PublishVotes(votes):
+                self._outside.publish_votes(votes)
             case Answer(request, submissions):
                 self._answer(request, submissions)
             case LoadBlocks() | LoadBatches() | LoadSnapshot() | LoadSnapshotChunk():

@@ -1,38 +1,55 @@
-"""Pack items into envelopes for gossip, and unpack those of others within limits.
+"""Pack items, or votes of executors, into envelopes for gossip, and unpack those of others within limits.
 
-An envelope is a canonical array of items given as bytes, at most 64 KiB. One leaves when it
-is full or 250 ms after its first item, never one message per item; the network paces them to
-4 a second. What does not fit is dropped and counted: gossip is a second way, never the only one.
+An envelope is a canonical array of entries given as bytes, at most 64 KiB. One leaves when it
+is full or 250 ms after its first item (20 ms after its first vote), never one message per entry; the
+network paces them to 4 (10) a second. What does not fit is dropped and counted: items have a second
+way, and votes are said again.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import trio
 
 from p2p.network import Network
-from p2p.protocols import GOSSIP_BYTES_MAX
+from p2p.protocols import GOSSIP_BYTES_MAX, TopicName
 from sequencer.codec import Fields, decode, encode
 from sequencer.errors import DecodeError
 from sequencer.types.parameters import ITEM_BYTES_MAX
 
 ENVELOPE_SECONDS_MAX = 0.25
 """Longest time that an item waits for its envelope to fill."""
+VERDICT_SECONDS_MAX = 0.02
+"""The same for a vote of an executor: bundles wait for it, and one block's votes come at once."""
 ENVELOPE_ITEMS_MAX = 4_096
 ITEM_OVERHEAD_BYTES = 5
 """Most that the encoding adds to one item, and to the envelope."""
+HEAD_BYTES_MAX = 16
+"""What may stand before the entries, encoded."""
+ENTRIES_BYTES_MAX = GOSSIP_BYTES_MAX - ITEM_OVERHEAD_BYTES - HEAD_BYTES_MAX
+"""Entries of one envelope, encoded."""
 WAITING_BYTES_MAX = 1 << 20
 """Items that wait for an envelope; a further one is dropped and counted."""
 
 
 class Gossip:
-    """The node's side of the gossip topic."""
+    """The node's side of one gossip topic."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(
+        self,
+        network: Network,
+        topic: TopicName = "items",
+        envelope_seconds_max: float = ENVELOPE_SECONDS_MAX,
+        make_head: Callable[[], tuple[bytes, ...]] = tuple,
+    ) -> None:
+        """`make_head` gives what stands before the entries of the next envelope, at most `HEAD_BYTES_MAX`."""
         self.counters: Counter[str] = Counter()
         self._network = network
+        self._topic = topic
+        self._envelope_seconds_max = envelope_seconds_max
+        self._make_head = make_head
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
         self._filled = trio.lowlevel.ParkingLot()
@@ -41,8 +58,8 @@ class Gossip:
         """Take items for the next envelopes; never blocks."""
         for item in items:
             size = len(item) + ITEM_OVERHEAD_BYTES
-            if size > GOSSIP_BYTES_MAX - ITEM_OVERHEAD_BYTES or self._waiting_bytes + size > WAITING_BYTES_MAX:
-                self.counters["gossip_items_dropped"] += 1
+            if size > ENTRIES_BYTES_MAX or self._waiting_bytes + size > WAITING_BYTES_MAX:
+                self.counters[f"gossip_{self._topic}_dropped"] += 1
                 continue
             self._waiting.append(item)
             self._waiting_bytes += size
@@ -55,28 +72,28 @@ class Gossip:
             while not self._waiting:
                 await self._filled.park()
             if self._waiting_bytes < GOSSIP_BYTES_MAX:
-                await trio.sleep(ENVELOPE_SECONDS_MAX)
+                await trio.sleep(self._envelope_seconds_max)
             self._send_envelope()
             await trio.lowlevel.checkpoint()
 
     def _send_envelope(self) -> None:
         items = self._take_items()
-        if self._network.publish(encode(items)):
-            self.counters["gossip_items_published"] += len(items)
+        if self._network.publish(encode((*self._make_head(), *items)), self._topic):
+            self.counters[f"gossip_{self._topic}_published"] += len(items)
             self.counters["gossip_envelopes_published"] += 1
         else:
-            self.counters["gossip_items_refused"] += len(items)
+            self.counters[f"gossip_{self._topic}_refused"] += len(items)
 
     def _take_items(self) -> tuple[bytes, ...]:
         """Take as many of the oldest items as one envelope holds."""
-        size, count = ITEM_OVERHEAD_BYTES, 0
-        for item in self._waiting[:ENVELOPE_ITEMS_MAX]:
-            if size + len(item) + ITEM_OVERHEAD_BYTES > GOSSIP_BYTES_MAX:
+        size, count = 0, 0
+        for item in self._waiting[: ENVELOPE_ITEMS_MAX - 1]:
+            if size + len(item) + ITEM_OVERHEAD_BYTES > ENTRIES_BYTES_MAX:
                 break
             size += len(item) + ITEM_OVERHEAD_BYTES
             count += 1
         items, self._waiting = tuple(self._waiting[:count]), self._waiting[count:]
-        self._waiting_bytes -= size - ITEM_OVERHEAD_BYTES
+        self._waiting_bytes -= size
         return items
 
     def unpack(self, peer_id: str, data: bytes) -> tuple[bytes, ...]:
@@ -87,7 +104,7 @@ class Gossip:
             self.counters["gossip_envelopes_bad"] += 1
             self._network.report_bad_item(peer_id)
             return ()
-        self.counters["gossip_items_received"] += len(items)
+        self.counters[f"gossip_{self._topic}_received"] += len(items)
         return items
 
 

@@ -2,11 +2,12 @@
 
     node.json        settings, below; may be edited while the node is stopped
     genesis.bin      the genesis' canonical bytes
-    keys/NAME.key    one line of 64 hex digits: the Ed25519 seed of `vote`, `votes`, `data` or `open`
+    keys/NAME.key    one line of 64 hex digits: the Ed25519 seed of `vote`, `votes`, `data`, `open` or `executor`
     accounts.json    devnet only: the accounts whose keys are public by intention
 
-Everything else in the directory is the store's. The vote key never enters libp2p; the other
-three are the identities of the node's hosts, of which a full node has only `open`.
+Everything else in the directory is the store's. The vote key never enters libp2p, and neither does the executor
+key, with which an executor signs what it attests; the other three are the identities of the node's hosts, of
+which a full node has only `open`.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ SETTINGS_FILE = "node.json"
 GENESIS_FILE = "genesis.bin"
 ACCOUNTS_FILE = "accounts.json"
 KEY_FOLDER = "keys"
+KEY_NAMES = ("vote", "votes", "data", "open", "executor")
+BEHAVIOURS = ("lying-executor",)
+"""What `behaviour` may be, beside empty."""
 FILE_BYTES_MAX = 32 << 20
 """Bytes of any one file of the home that is read here."""
 PORT = re.compile(r"[0-9]{1,5}")
@@ -58,16 +62,21 @@ class NodeSettings:
     """HOST:PORT where the open host of a full node listens; a validator's addresses are in the genesis."""
     peers: tuple[str, ...] = ()
     """Validators that a full node follows, NAME or NAME=HOST:PORT of the open host; none named: all of the genesis."""
+    executes: str = ""
+    """Split rollup that this full node executes and attests; empty: none. Its key is `keys/executor.key`. # A9"""
+    behaviour: str = ""
+    """`lying-executor` on a devnet, to see what it does to others; empty: honest."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeKeys:
-    """Seeds of 32 bytes; a full node has only `open`."""
+    """Seeds of 32 bytes; a full node has only `open`, an executor `executor` too."""
 
     vote: bytes | None
     votes: bytes | None
     data: bytes | None
     open: bytes
+    executor: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +126,14 @@ def read_home(path: Path) -> Home:
         raise LocalError(f"{path} is no home of a node: {SETTINGS_FILE} is missing (`sequencer init` writes one)")
     settings = _read_settings(path / SETTINGS_FILE)
     genesis = read_genesis(path / GENESIS_FILE)
-    seeds = {name: _read_key(path / KEY_FOLDER / f"{name}.key") for name in ("vote", "votes", "data", "open")}
+    seeds = {name: _read_key(path / KEY_FOLDER / f"{name}.key") for name in KEY_NAMES}
     if seeds["open"] is None:
         raise LocalError(f"{path / KEY_FOLDER}: open.key is missing")
-    keys = NodeKeys(seeds["vote"], seeds["votes"], seeds["data"], seeds["open"])
-    return Home(path, settings, keys, genesis, _read_accounts(path / ACCOUNTS_FILE))
+    keys = NodeKeys(seeds["vote"], seeds["votes"], seeds["data"], seeds["open"], seeds["executor"])
+    home = Home(path, settings, keys, genesis, _read_accounts(path / ACCOUNTS_FILE))
+    if settings.behaviour and home.accounts is None:
+        raise LocalError(f"{path / SETTINGS_FILE}: behaviour {settings.behaviour} is for devnets only")
+    return home
 
 
 def find_wrong_peer_id(peer_ids: Sequence[object]) -> object | None:
@@ -145,7 +157,7 @@ def get_p2p_addresses(home: Home) -> dict[str, str]:
 
 
 def _name_keys(keys: NodeKeys) -> tuple[tuple[str, bytes | None], ...]:
-    return (("vote", keys.vote), ("votes", keys.votes), ("data", keys.data), ("open", keys.open))
+    return tuple((name, getattr(keys, name)) for name in KEY_NAMES)
 
 
 def _write_secret(path: Path, text: str) -> None:
@@ -198,6 +210,10 @@ def find_wrong_setting(settings: NodeSettings) -> str | None:
     for name in ("is_gossip_enabled", "is_lane_enabled", "is_wire_recorded"):
         if not isinstance(getattr(settings, name), bool):
             return f"{name} must be true or false, is {getattr(settings, name)!r}"
+    if settings.behaviour and (settings.behaviour not in BEHAVIOURS or not settings.executes):
+        return f"behaviour must be empty, or on an executor one of {BEHAVIOURS}, is {settings.behaviour!r}"
+    if not isinstance(settings.executes, str):
+        return f"executes must be the name of a rollup, is {settings.executes!r}"
     wrong = find_wrong_peer_id(settings.peer_ids_allowed)
     return None if wrong is None else f"peer_ids_allowed: {wrong!r} is no peer id (12D3Koo…, Qm…)"
 

@@ -8,14 +8,14 @@ it clean.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
 from p2p.errors import ListenError
-from p2p.network import HostPeer, LocalHost, Network, NetworkConfiguration, RemotePeer
+from p2p.network import Network, NetworkConfiguration
 from p2p.protocols import ChannelName
 from sequencer.crypto.signatures import Ed25519Signer, verify_ed25519
 from sequencer.errors import InvariantViolation, LocalError, StoreError
@@ -25,18 +25,20 @@ from sequencer.node.driver import Driver
 from sequencer.node.event_log import EventLog
 from sequencer.node.followers import Followers
 from sequencer.node.gossip import Gossip
-from sequencer.node.home import Home, compute_peer_ids
+from sequencer.node.home import Home
+from sequencer.node.identity import find_own_executor, find_own_index, make_network_configuration
+from sequencer.node.lying import make_lies
 from sequencer.node.metrics import MetricsCollector
 from sequencer.node.queries import NodeQueries
 from sequencer.node.reports import Reports
 from sequencer.node.threads import run_abandonable
+from sequencer.node.verdicts import VerdictGossip, is_verdict_message
 from sequencer.node.wire_record import WIRE_RECORD_FILE, WireRecorder
 from sequencer.replica.configuration import ReplicaConfig
 from sequencer.replica.replica import Replica
 from sequencer.rpc.server import RpcAddress, serve_rpc
 from sequencer.store.disk import Disk, Durability, SyncFile, sync_data
 from sequencer.store.node_store import NodeStore, StoreOptions
-from sequencer.types.genesis import Genesis, GenesisValidator, HostAddress
 
 if TYPE_CHECKING:
     from trio_typing import TaskStatus  # the type stubs of trio that libp2p brings lack trio.TaskStatus
@@ -90,7 +92,7 @@ async def run_node(
     wire_log = EventLog(home.path / WIRE_RECORD_FILE if home.settings.is_wire_recorded else None)
     try:
         replica = await _load_replica(home, index, store)
-        network = make_network(make_network_configuration(home, index))
+        network = make_network(make_network_configuration(home, index, is_verdict_message))
         await _run_parts(home, store, replica, network, event_log, wire_log, task_status)
     except* (StoreError, InvariantViolation) as failures:
         event_log.write("stopped", {"text": str(find_first(failures))})
@@ -114,6 +116,14 @@ def _open_store(home: Home, sync_file: SyncFile, *, is_validator: bool) -> NodeS
     return NodeStore(home.path, disk, is_validator=is_validator, options=options)
 
 
+def make_verdict_gossip(home: Home, network: Network) -> VerdictGossip:
+    """Return where votes of executors leave and arrive; what a liar of a devnet says is made up here."""
+    identity = find_own_executor(home)
+    if identity is None or not home.settings.behaviour:
+        return VerdictGossip(network)
+    return VerdictGossip(network, partial(make_lies, home.genesis.chain_id, identity))
+
+
 async def _load_replica(home: Home, index: int | None, store: NodeStore) -> Replica:
     """Execute the stored blocks above the newest snapshot again, beside the loop so that signals are heard."""
     config = ReplicaConfig(
@@ -123,6 +133,7 @@ async def _load_replica(home: Home, index: int | None, store: NodeStore) -> Repl
         verify_ed25519,
         home.settings.is_lane_enabled,
         home.settings.is_gossip_enabled,
+        executor=find_own_executor(home),
     )
     return await run_abandonable(lambda: Replica(config, store.load()))
 
@@ -137,20 +148,24 @@ async def _run_parts(
     task_status: TaskStatus[NodeAddresses],
 ) -> None:
     genesis, settings = home.genesis, home.settings
-    gossip, followers = Gossip(network), Followers(network, store, replica.get_evidence)
+    followers = Followers(network, store, replica.get_evidence)
+    gossip, verdicts = Gossip(network), make_verdict_gossip(home, network)
     is_validator = home.keys.vote is not None
     border = Border(
         network,
         genesis,
         is_validator=is_validator,
         gossip=gossip,
+        verdicts=verdicts,
         followers=followers,
         event_log=event_log,
         recorder=WireRecorder(wire_log, [validator.name for validator in genesis.validators]),
     )
-    reports = Reports(border, gossip, event_log, replica.executor.commitment)
+    reports = Reports(border, gossip, verdicts, event_log, replica.executor.commitment)
     driver = Driver(replica, store, reports, SystemClock(), genesis.item_rules, verify_ed25519)
-    metrics = MetricsCollector(replica, driver, store, network, followers, (border.counters, gossip.counters))
+    metrics = MetricsCollector(
+        replica, driver, store, network, followers, (border.counters, gossip.counters, verdicts.counters)
+    )
     queries = NodeQueries(
         settings.name,
         genesis,
@@ -166,7 +181,13 @@ async def _run_parts(
     async with trio.open_nursery() as nursery:
         await _start_network(nursery, network)
         rpc_port = await nursery.start(partial(serve_rpc, queries, RpcAddress(host, int(port))))
-        for task in (partial(border.read, driver.inbox), gossip.run, partial(followers.run, reports), driver.run):
+        for task in (
+            partial(border.read, driver.inbox),
+            gossip.run,
+            verdicts.run,
+            partial(followers.run, reports),
+            driver.run,
+        ):
             nursery.start_soon(task)
         addresses = NodeAddresses(f"http://{host}:{rpc_port}", network.get_listen_addresses(), replica.observer_reason)
         event_log.write(
@@ -180,68 +201,3 @@ async def _start_network(nursery: trio.Nursery, network: Network) -> None:
         await nursery.start(network.run)
     except ListenError as error:
         raise PortBusyError(str(error)) from error
-
-
-def find_own_index(home: Home) -> int | None:
-    """Return our place in the committee, None for a full node; raises `LocalError` if keys and genesis disagree."""
-    if home.keys.vote is None:
-        if any(validator.name == home.settings.name for validator in home.genesis.validators):
-            raise LocalError(f"{home.path}: keys/vote.key is missing, but {home.settings.name} is a validator")
-        return None
-    index = home.genesis.committee.get_index(home.settings.name)
-    validator = home.genesis.validators[index]
-    if Ed25519Signer(home.keys.vote).public_key != validator.public_key:
-        raise LocalError(f"{home.path}: keys/vote.key is not the key that the genesis names for {validator.name}")
-    own_ids = compute_peer_ids(home.keys)
-    for role, host in (("votes", validator.votes), ("data", validator.data), ("open", validator.open)):
-        if own_ids.get(role) != host.peer_id:
-            raise LocalError(
-                f"{home.path}: keys/{role}.key is not the host that the genesis names for {validator.name}"
-            )
-    return index
-
-
-def make_network_configuration(home: Home, index: int | None) -> NetworkConfiguration:
-    """Return what the network must know: who we are, and the hosts of all other validators."""
-    genesis, keys, settings = home.genesis, home.keys, home.settings
-    own = None if index is None else genesis.validators[index]
-    return NetworkConfiguration(
-        name=settings.name,
-        network_id=genesis.chain_id,
-        open=LocalHost(keys.open, _make_address(settings.open) if own is None else own.open.address),
-        votes=None if own is None or keys.votes is None else LocalHost(keys.votes, own.votes.address),
-        data=None if own is None or keys.data is None else LocalHost(keys.data, own.data.address),
-        peers=choose_peers(genesis, index, settings.peers),
-        open_peer_ids_allowed=frozenset(settings.peer_ids_allowed),
-        is_gossip_enabled=settings.is_gossip_enabled,
-    )
-
-
-def choose_peers(genesis: Genesis, index: int | None, wanted: tuple[str, ...]) -> tuple[RemotePeer, ...]:
-    """Return whom this node knows: all other validators, or for a full node those that it wants, where it wants them.
-
-    Raises `LocalError` for a name that the genesis does not have.
-    """
-    peers = {v.name: _make_peer(v) for place, v in enumerate(genesis.validators) if place != index}
-    chosen = {}
-    for name, _, address in (entry.partition("=") for entry in wanted):
-        if name not in peers:
-            raise LocalError(f"peers: {name} is no validator of this network ({', '.join(peers)})")
-        host = peers[name].open
-        chosen[name] = replace(peers[name], open=replace(host, address=_make_address(address)) if address else host)
-    return tuple((chosen if index is None and chosen else peers).values())
-
-
-def _make_address(host_and_port: str) -> str:
-    host, _, port = host_and_port.rpartition(":")
-    return f"/ip4/{host}/tcp/{port}"
-
-
-def _make_peer(validator: GenesisValidator) -> RemotePeer:
-    return RemotePeer(
-        validator.name, _make_host(validator.votes), _make_host(validator.data), _make_host(validator.open)
-    )
-
-
-def _make_host(host: HostAddress) -> HostPeer:
-    return HostPeer(host.peer_id, host.address)

@@ -9,18 +9,22 @@ import trio
 from sequencer.node.border import Border
 from sequencer.node.event_log import EventLog
 from sequencer.node.gossip import Gossip
+from sequencer.node.verdicts import VerdictGossip
 from sequencer.types.commitment import Commitment
 from sequencer.types.evidence import Evidence, compute_evidence_id
 from sequencer.types.executed import ExecutedBlock
 from sequencer.types.messages import Message
 from sequencer.types.outcome import Status
 from sequencer.types.primitives import Digest, Height, ValidatorIndex
+from sequencer.types.verdict import ExecutorVote
 
 
 class Reports:
     """What left the replica and is durable: the driver's outside."""
 
-    def __init__(self, border: Border, gossip: Gossip, event_log: EventLog, newest: Commitment) -> None:
+    def __init__(
+        self, border: Border, gossip: Gossip, verdicts: VerdictGossip, event_log: EventLog, newest: Commitment
+    ) -> None:
         self.height: Height = newest.height
         """Highest height that is finalized, executed and durable here."""
         self.commitment: Digest = newest.digest
@@ -29,6 +33,7 @@ class Reports:
         """Blocks executed and certificates stored since start."""
         self._border = border
         self._gossip = gossip
+        self._verdicts = verdicts
         self._event_log = event_log
         self._changed = trio.lowlevel.ParkingLot()
 
@@ -47,6 +52,10 @@ class Reports:
     def publish(self, items: Sequence[bytes]) -> None:
         """Pass items on to gossip."""
         self._gossip.publish(items)
+
+    def publish_votes(self, votes: Sequence[ExecutorVote]) -> None:
+        """Pass an executor's votes on to gossip. # A14"""
+        self._verdicts.publish(votes)
 
     def on_executed(self, block: ExecutedBlock) -> None:
         """Note a block that is executed and stored."""

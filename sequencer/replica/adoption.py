@@ -13,7 +13,7 @@ from sequencer.errors import StoreError
 from sequencer.execution.executor import Executor
 from sequencer.sync.state_sync import FetchedSnapshot
 from sequencer.types.effects import InstallSnapshot
-from sequencer.types.events import Event, ItemsGossiped, MessageReceived, TimerFired
+from sequencer.types.events import Event, ItemsGossiped, MessageReceived, TimerFired, VotesReceived
 from sequencer.types.genesis import Genesis
 
 MESSAGES_WAITING_MAX = 1_024
@@ -51,7 +51,7 @@ class Adoption:
         """Let an event wait. Answers to own requests and the coming and going of peers always find room."""
         if isinstance(event, TimerFired):
             return
-        if isinstance(event, MessageReceived | ItemsGossiped):
+        if isinstance(event, MessageReceived | ItemsGossiped | VotesReceived):
             if self.messages_waiting >= MESSAGES_WAITING_MAX:
                 self.events_dropped += 1
                 return

@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from sequencer.crypto.signatures import Signer, Verifier
 from sequencer.types.genesis import Genesis
 from sequencer.types.item import CheckedItem, check_item
-from sequencer.types.primitives import ValidatorIndex
+from sequencer.types.primitives import RollupId, ValidatorIndex
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorIdentity:
+    """Which executor of which split rollup a node is. # A9"""
+
+    rollup: RollupId
+    index: int
+    """Place in the rollup's executor set."""
+    signer: Signer
+    """Executor key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +41,8 @@ class ReplicaConfig:
     """False: as leader propose supported tips only. # P2"""
     remembered_check: Callable[[bytes], CheckedItem] | None = None
     """The stateless checks of an item from a caller that remembers their results; None: check anew."""
+    executor: ExecutorIdentity | None = None
+    """Whom this full node attests as; None for all others. # A9"""
 
     def check_item(self, item: bytes) -> CheckedItem:
         """Apply the stateless checks to an item of a stored block. # A3"""

@@ -20,6 +20,7 @@ from sequencer.types.outcome import Rejection
 from sequencer.types.primitives import Digest, Height, Position, ValidatorIndex
 from sequencer.types.records import VoteRecord
 from sequencer.types.snapshot import SnapshotClaim
+from sequencer.types.verdict import ExecutorVote
 from sequencer.types.vote import Certificate
 
 
@@ -159,6 +160,13 @@ class PublishItems:
     items: tuple[bytes, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class PublishVotes:
+    """Gossip what this executor signed, to validators and other executors. # A14"""
+
+    votes: tuple[ExecutorVote, ...]
+
+
 class SubmissionStatus(enum.Enum):
     """What happened to one submitted item; only a receipt is a proof. # O5"""
 
@@ -223,6 +231,7 @@ Effect: TypeAlias = (
     | LoadSnapshot
     | LoadSnapshotChunk
     | PublishItems
+    | PublishVotes
     | Answer
     | Continue
     | BanPeer

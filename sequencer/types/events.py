@@ -13,6 +13,7 @@ from sequencer.types.messages import Message
 from sequencer.types.primitives import Height, ValidatorIndex
 from sequencer.types.records import Recovery
 from sequencer.types.snapshot import SnapshotClaim
+from sequencer.types.verdict import ExecutorVote
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,14 @@ class SnapshotInstalled:
 
 
 @dataclass(frozen=True, slots=True)
+class VotesReceived:
+    """Votes of executors came by gossip, well-formed; nobody has looked at their signatures. # A14"""
+
+    votes: tuple[ExecutorVote, ...]
+    """Of one envelope: 1..4,096, at most 64 KiB in all."""
+
+
+@dataclass(frozen=True, slots=True)
 class TimerFired:
     """The time that `get_timer` named has come."""
 
@@ -135,6 +144,7 @@ Event: TypeAlias = (
     | SnapshotLoaded
     | SnapshotChunkLoaded
     | SnapshotInstalled
+    | VotesReceived
     | TimerFired
     | Continued
 )

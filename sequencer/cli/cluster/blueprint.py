@@ -15,21 +15,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sequencer.cli.cluster.accounts import make_accounts, make_deposits, make_rollup_state
+from sequencer.cli.cluster.executors import DrawnExecutor, ExecutorSeat, draw_executors, name_executors
 from sequencer.cli.cluster.ports import HOST, find_free_ports
+from sequencer.cli.cluster.rollups import parse_rollups
 from sequencer.crypto.signatures import SCHEME, Ed25519Signer
 from sequencer.errors import LocalError
 from sequencer.node.home import NodeKeys, NodeSettings, compute_peer_ids, write_home
 from sequencer.rpc.queries import DevelopmentAccount
-from sequencer.types.genesis import NAME, Genesis, GenesisValidator, HostAddress, Rollup, RollupKind
+from sequencer.types.genesis import Genesis, GenesisValidator, HostAddress, Rollup, RollupKind
 from sequencer.types.parameters import Parameters
 
 VALIDATORS_MAX = 32
 """Processes that one machine is asked to run."""
-ROLLUPS_MAX = 64
-ROLLUPS_DEFAULT = "alpha,beta,gamma"
-MACHINE_BY_NAME = {"alpha": "transfer", "beta": "amm", "gamma": "key_value"}
-MACHINE_DEFAULT = "transfer"
-"""Machine of a rollup whose name says nothing else."""
 SEEDED_TIME_MS = 1_767_225_600_000
 """Genesis time of a seeded network: 2026-01-01, 00:00 UTC."""
 SNAPSHOTS_PER_RETAIN = 2
@@ -52,7 +49,7 @@ class Wish:
 
     validators: int
     rollups: str
-    """`name[:machine]`, separated by commas."""
+    """`name[:machine][:split=N]`, separated by commas."""
     seed: int | None
     retain_heights: int | None
     name: str = "devnet"
@@ -77,30 +74,13 @@ class Blueprint:
     keys: tuple[NodeKeys, ...]
     """By validator index."""
     accounts: tuple[DevelopmentAccount, ...]
+    executors: tuple[DrawnExecutor, ...] = ()
+    """Of all split rollups, ascending by name."""
 
 
-def parse_rollups(text: str) -> tuple[tuple[str, str], ...]:
-    """Return (name, machine) of each rollup; raises `LocalError` naming the wrong part."""
-    rollups = tuple(_parse_rollup(part) for part in text.split(","))
-    if len({name for name, _ in rollups}) != len(rollups):
-        raise LocalError(f"--rollups {text}: names must be distinct")
-    if len(rollups) > ROLLUPS_MAX:
-        raise LocalError(f"--rollups: at most {ROLLUPS_MAX}, got {len(rollups)}")
-    return rollups
-
-
-def _parse_rollup(part: str) -> tuple[str, str]:
-    name, *options = part.split(":")
-    if not NAME.match(name):
-        raise LocalError(f"--rollups {part}: the name must be 1..32 characters a-z 0-9 - starting with a letter")
-    if any(option.startswith("split") for option in options):
-        raise LocalError(f"--rollups {part}: split rollups do not exist yet; leave out `split`")
-    if len(options) > 1:
-        raise LocalError(f"--rollups {part}: must be name or name:machine")
-    return name, options[0] if options else MACHINE_BY_NAME.get(name, MACHINE_DEFAULT)
-
-
-def draw(wish: Wish, seats: Sequence[Seat] | None = None) -> Blueprint:
+def draw(
+    wish: Wish, seats: Sequence[Seat] | None = None, executor_seats: Sequence[ExecutorSeat] | None = None
+) -> Blueprint:
     """Return the network that the user wished for; without `seats`, on loopback ports that are free now."""
     if not 1 <= wish.validators <= VALIDATORS_MAX:
         raise LocalError(f"--validators must be 1..{VALIDATORS_MAX}, is {wish.validators}")
@@ -108,17 +88,20 @@ def draw(wish: Wish, seats: Sequence[Seat] | None = None) -> Blueprint:
     seats = choose_seats(wish.validators, root) if seats is None else seats
     keys = tuple(_make_keys(root, seat.name) for seat in seats)
     accounts = make_accounts(lambda label: derive(root, label))
+    if executor_seats is None:
+        executor_seats = [seat for rollup in parse_rollups(wish.rollups) for seat in name_executors(rollup)]
+    executors = draw_executors(executor_seats, lambda label: derive(root, label))
     genesis = Genesis(
         name=wish.name,
         time_ms=SEEDED_TIME_MS if wish.seed is not None else time.time_ns() // 1_000_000,
         scheme=SCHEME,
         validators=tuple(_make_validator(seat, key) for seat, key in zip(seats, keys, strict=True)),
-        rollups=_make_rollups(wish.rollups, accounts),
+        rollups=_make_rollups(wish.rollups, accounts, executors),
         deposits=make_deposits(accounts),
         parameters=_make_parameters(wish.retain_heights),
     )
     genesis.verify()
-    return Blueprint(genesis, keys, accounts)
+    return Blueprint(genesis, keys, accounts, executors)
 
 
 def choose_seats(count: int, root: bytes) -> tuple[Seat, ...]:
@@ -136,9 +119,10 @@ def derive(root: bytes, label: str) -> bytes:
 
 
 def build(blueprint: Blueprint, directory: Path, settings: Sequence[NodeSettings], is_devnet: bool = True) -> None:
-    """Write the home of every validator below `directory`, each under its name; only a devnet's know the accounts."""
+    """Write a home per setting below `directory`: validators, then executors; only a devnet's know the accounts."""
     accounts = blueprint.accounts if is_devnet else None
-    for keys, setting in zip(blueprint.keys, settings, strict=True):
+    all_keys = (*blueprint.keys, *(executor.keys for executor in blueprint.executors))
+    for keys, setting in zip(all_keys, settings, strict=True):
         write_home(directory / setting.name, setting, keys, blueprint.genesis, accounts)
 
 
@@ -162,11 +146,18 @@ def _make_validator(seat: Seat, keys: NodeKeys) -> GenesisValidator:
     return GenesisValidator(seat.name, Ed25519Signer(keys.vote).public_key, 1, *hosts)
 
 
-def _make_rollups(text: str, accounts: Sequence[DevelopmentAccount]) -> tuple[Rollup, ...]:
-    return tuple(
-        Rollup(number, name, machine, RollupKind.NATIVE, make_rollup_state(machine, accounts))
-        for number, (name, machine) in enumerate(parse_rollups(text), 1)
-    )
+def _make_rollups(
+    text: str, accounts: Sequence[DevelopmentAccount], executors: Sequence[DrawnExecutor]
+) -> tuple[Rollup, ...]:
+    rollups = []
+    for number, wish in enumerate(parse_rollups(text), 1):
+        members = tuple(executor.member for executor in executors if executor.seat.rollup == wish.name)
+        if len(members) != wish.executors:
+            raise LocalError(f"--executors: {wish.name} has {wish.executors} executors, {len(members)} are named")
+        kind = RollupKind.SPLIT if members else RollupKind.NATIVE
+        state = make_rollup_state(wish.machine, accounts)
+        rollups.append(Rollup(number, wish.name, wish.machine, kind, state, members))
+    return tuple(rollups)
 
 
 def _make_parameters(retain_heights: int | None) -> Parameters:

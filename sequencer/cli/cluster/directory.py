@@ -4,6 +4,7 @@ devnet.json      what the network was made with
 genesis.bin      what `sequencer verify --genesis` takes
 accounts/NAME.key   development keys, one line of hex each
 val0/, val1/, …  the validators' homes (`sequencer.node.home`)
+gamma-0/, …      the homes of the executors of a split rollup gamma
 full0/, …        the full nodes' homes
 """
 
@@ -11,18 +12,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from sequencer.cli.cluster.blueprint import Blueprint, Wish, build, draw, make_full_node_keys
+from sequencer.cli.cluster.executors import list_executors, parse_behaviours
 from sequencer.cli.cluster.ports import HOST, describe_owner, find_free_ports, is_port_free
 from sequencer.cli.command import CommandError
 from sequencer.errors import LocalError
 from sequencer.node.home import (
     PORT_MAX,
     Home,
+    NodeKeys,
     NodeSettings,
+    compute_peer_ids,
     find_wrong_peer_id,
     get_p2p_addresses,
     read_home,
@@ -38,6 +43,8 @@ ACCOUNT_FOLDER = "accounts"
 RPC_PORT_DEFAULT = 8_600
 FULL_NODE = "full"
 """What the homes and names of a devnet's full nodes begin with."""
+VALIDATOR = re.compile(r"val\d+")
+"""Names of a devnet's validators."""
 FULL_NODES_MAX = 16
 """Full nodes that one machine is asked to run."""
 
@@ -55,6 +62,8 @@ class Running:
     peer_ids_allowed: tuple[str, ...]
     full_nodes: int = 0
     """Full nodes; a resumed network keeps those that it has, and gets as many as are missing."""
+    behaviours: tuple[str, ...] = ()
+    """`NAME=BEHAVIOUR` of executors that misbehave on purpose this time."""
 
 
 def is_devnet(directory: Path) -> bool:
@@ -63,10 +72,19 @@ def is_devnet(directory: Path) -> bool:
 
 
 def create(directory: Path, wish: Wish, running: Running) -> tuple[Home, ...]:
-    """Make a new devnet in `directory` and return the homes, validators first; `devnet.json` comes last."""
+    """Make a new devnet in `directory` and return the homes: validators, executors, full nodes.
+
+    `devnet.json` comes last."""
     blueprint = draw(wish)
-    names = [validator.name for validator in blueprint.genesis.validators]
-    settings = make_settings([*names, *name_full_nodes(running.full_nodes)], running)
+    genesis, drawn = blueprint.genesis, blueprint.executors
+    names = [validator.name for validator in genesis.validators] + [executor.seat.name for executor in drawn]
+    plain = make_settings([*names, *name_full_nodes(running.full_nodes)], running)
+    settings = assign_executors(plain, genesis, [executor.keys for executor in drawn], running)
+    own = {
+        executor.seat.name: f"{HOST}:{port}"
+        for executor, port in zip(drawn, _choose_any_ports(len(drawn)), strict=True)
+    }
+    settings = [replace(setting, open=own.get(setting.name, setting.open)) for setting in settings]
     write_network(directory, blueprint, settings[: len(names)])
     for setting in settings[len(names) :]:
         _write_full_node(directory, setting, wish.seed, blueprint.genesis, blueprint.accounts)
@@ -95,12 +113,15 @@ def resume(directory: Path, running: Running) -> tuple[Home, ...]:
     if not validators:
         raise CommandError(f"{directory} is the home of a devnet without nodes")
     _add_full_nodes(directory, validators[0], running)
-    homes = [*validators, *_read_homes(directory, FULL_NODE)]
+    genesis = validators[0].genesis
+    executors = [read_home(directory / name) for name in sorted(list_executors(genesis))]
+    homes = [*validators, *executors, *_read_homes(directory, FULL_NODE)]
     for home in homes:
         _require_p2p_ports(home)
     kept = [int(home.settings.rpc.rpartition(":")[2]) for home in homes]
     is_kept = running.port is None and all(kept)
-    wanted = make_settings([home.settings.name for home in homes], running, kept if is_kept else None)
+    plain = make_settings([home.settings.name for home in homes], running, kept if is_kept else None)
+    wanted = assign_executors(plain, genesis, [home.keys for home in executors], running)
     resumed = [
         replace(home, settings=replace(new, open=home.settings.open)) for home, new in zip(homes, wanted, strict=True)
     ]
@@ -137,7 +158,7 @@ def _write_full_node(
 
 def make_settings(names: Sequence[str], running: Running, kept: Sequence[int] | None = None) -> list[NodeSettings]:
     """Return every node's settings with a free RPC port; raises `LocalError` for an unknown --lane-off."""
-    validators = [name for name in names if not name.startswith(FULL_NODE)]
+    validators = [name for name in names if VALIDATOR.fullmatch(name)]
     unknown = sorted(set(running.lanes_off) - set(validators))
     if unknown:
         raise LocalError(f"--lane-off {unknown[0]}: there is no such validator ({', '.join(validators)})")
@@ -155,6 +176,27 @@ def make_settings(names: Sequence[str], running: Running, kept: Sequence[int] | 
             running.peer_ids_allowed,
         )
         for name, port in zip(names, ports, strict=True)
+    ]
+
+
+def assign_executors(
+    settings: Sequence[NodeSettings], genesis: Genesis, keys: Sequence[NodeKeys], running: Running
+) -> list[NodeSettings]:
+    """Tell executors what they execute and how they behave, and validators that these are always served.
+
+    `keys` are the executors'. Raises `LocalError` for a --behave that cannot be met.
+    """
+    rollups = list_executors(genesis)
+    behaviours = parse_behaviours(running.behaviours, tuple(rollups))
+    peer_ids = tuple(compute_peer_ids(one)["open"] for one in keys)
+    return [
+        replace(
+            setting,
+            executes=rollups.get(setting.name, ""),
+            behaviour=behaviours.get(setting.name, ""),
+            peer_ids_allowed=(*setting.peer_ids_allowed, *(() if setting.name in rollups else peer_ids)),
+        )
+        for setting in settings
     ]
 
 
@@ -201,4 +243,5 @@ def _write_accounts(folder: Path, blueprint: Blueprint) -> None:
 def _read_homes(directory: Path, prefix: str) -> list[Home]:
     """Return the homes `prefix`0, `prefix`1, … in this order."""
     paths = [path.parent for path in directory.glob(f"{prefix}*/node.json")]
-    return [read_home(path) for path in sorted(paths, key=lambda path: int(path.name.removeprefix(prefix)))]
+    numbers = {int(path.name.removeprefix(prefix)): path for path in paths if path.name[len(prefix) :].isdecimal()}
+    return [read_home(numbers[number]) for number in sorted(numbers)]

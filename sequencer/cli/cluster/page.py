@@ -26,9 +26,10 @@ def make_page(
         f"  Genesis     {ready['genesis']}",
         f"  Logs        {directory}/*/node.log",
         "",
-        "  Rollups     " + "   ".join(f"{rollup['name']} ({rollup['machine']})" for rollup in rollups),
+        "  Rollups     " + "   ".join(map(_describe_rollup, rollups)),
         *_make_validator_lines(validators),
-        *_make_full_node_lines(ready["full_nodes"]),
+        *_make_node_lines("Executors", ready["executors"]),
+        *_make_node_lines("Full nodes", ready["full_nodes"]),
         *_make_account_lines(ready["accounts"]),
         "",
         *_make_things_to_try(ready, prefix),
@@ -46,9 +47,14 @@ def _make_validator_lines(validators: Sequence[Mapping[str, Any]]) -> list[str]:
     return [f"  {'Validators' if number == 0 else '':<10}  {line}" for number, line in enumerate(lines)]
 
 
-def _make_full_node_lines(full_nodes: Sequence[Mapping[str, Any]]) -> list[str]:
-    lines = [f"{node['name']:<6}{node['rpc']:<24}  {node['p2p']['open']}  pid {node['pid']}" for node in full_nodes]
-    return [f"  {'' if number else 'Full nodes':<10}  {line}" for number, line in enumerate(lines)]
+def _describe_rollup(rollup: Mapping[str, Any]) -> str:
+    return f"{rollup['name']} ({rollup['machine']}{', split' if rollup['kind'] == 'split' else ''})"
+
+
+def _make_node_lines(title: str, nodes: Sequence[Mapping[str, Any]]) -> list[str]:
+    width = max((len(node["name"]) for node in nodes), default=0) + 2
+    lines = [f"{n['name']:<{max(width, 6)}}{n['rpc']:<24}  {n['p2p']['open']}  pid {n['pid']}" for n in nodes]
+    return [f"  {'' if number else title:<10}  {line}" for number, line in enumerate(lines)]
 
 
 def _make_account_lines(accounts: Sequence[Mapping[str, Any]]) -> list[str]:

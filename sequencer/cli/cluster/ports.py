@@ -34,12 +34,12 @@ def find_free_ports(count: int, start: int) -> tuple[int, ...]:
     `start` is any number: two networks that start at different places rarely meet.
     Raises `LocalError` when there are not enough.
     """
-    found = []
+    found: list[int] = []
     for port in _iterate_from(start):
+        if len(found) == count:
+            return tuple(found)
         if is_port_free(port):
             found.append(port)
-            if len(found) == count:
-                return tuple(found)
     raise LocalError(f"fewer than {count} TCP ports of {PORT_MIN}..{PORT_MAX} are free")
 
 

@@ -25,16 +25,15 @@ def make_ready(directory: Path, homes: Sequence[Home], children: Sequence[Child]
     from sequencer.cli.cluster.directory import ACCOUNT_FOLDER, GENESIS_FILE
 
     genesis = homes[0].genesis
-    nodes = [_describe(home, child) for home, child in zip(homes, children, strict=True)]
-    size = genesis.committee.size
+    nodes = [(home, _describe(home, child)) for home, child in zip(homes, children, strict=True)]
     return {
         "rpc": children[0].rpc,
         "chain_id": "0x" + genesis.chain_id.hex(),
         "genesis": str(directory / GENESIS_FILE),
         "rollups": [{"name": r.name, "machine": r.machine, "kind": r.kind.value} for r in genesis.rollups],
-        "validators": nodes[:size],
-        "executors": [],
-        "full_nodes": nodes[size:],
+        "validators": [node for home, node in nodes if home.keys.vote is not None],
+        "executors": [{**node, "rollup": home.settings.executes} for home, node in nodes if home.settings.executes],
+        "full_nodes": [node for home, node in nodes if home.keys.vote is None and not home.settings.executes],
         "accounts": [
             {
                 "name": account.name,

@@ -39,7 +39,7 @@ class Devnet:
     directory: Path
     homes: Sequence[Home]
     children: Sequence[Child]
-    """One per home, in the same order, validators first; `run` waits for them to listen, and stops them."""
+    """One per home: validators, executors, full nodes. `run` waits until they listen, and stops them."""
     teller: Teller
     ready_file: Path | None
     started_at: float
@@ -108,11 +108,22 @@ class Devnet:
     async def _watch(self, child: Child) -> None:
         """Wait until the child ends and say so; stopping all of them cancels this first."""
         await child.wait()
+        rollup = self.homes[self.children.index(child)].settings.executes
+        effect = self._describe_executors(rollup) if rollup else self._describe_validators()
+        self.teller.on_fault(child.name, f"{child.describe_end()}; {effect}")
+
+    def _describe_validators(self) -> str:
         committee = self.homes[0].genesis.committee
         running = [index for index, other in enumerate(self.children[: committee.size]) if other.is_running]
         effect = "the others go on" if committee.is_strong(running) else "too few: nothing new becomes final"
-        text = f"{child.describe_end()}; {len(running)} of {committee.size} validators run, {effect}"
-        self.teller.on_fault(child.name, text)
+        return f"{len(running)} of {committee.size} validators run, {effect}"
+
+    def _describe_executors(self, name: str) -> str:
+        rollup = self.homes[0].genesis.get_rollup_by_name(name)
+        own = [child for home, child in zip(self.homes, self.children, strict=True) if home.settings.executes == name]
+        count = sum(child.is_running for child in own)
+        effect = "the others go on" if count >= rollup.executor_threshold else f"too few: nothing settles on {name}"
+        return f"{count} of {len(own)} executors of {name} run, {effect}"
 
     async def _follow(self) -> None:
         """Tell every block once, asking the first node that runs."""

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import trio
 
-from sequencer.cli.cluster.blueprint import ROLLUPS_DEFAULT, Blueprint, Wish, draw
+from sequencer.cli.cluster.blueprint import Blueprint, Wish, draw
+from sequencer.cli.cluster.rollups import ROLLUPS_DEFAULT
 from sequencer.cli.main import main
 from sequencer.crypto.signatures import Ed25519Signer
 from sequencer.rpc.queries import BlockRecord, DevelopmentAccount

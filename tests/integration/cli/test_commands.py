@@ -9,7 +9,8 @@ import pytest
 import trio
 
 from sequencer.cli.bundle import EXAMPLE
-from sequencer.cli.cluster.blueprint import ROLLUPS_DEFAULT, Wish, draw
+from sequencer.cli.cluster.blueprint import Wish, draw
+from sequencer.cli.cluster.rollups import ROLLUPS_DEFAULT
 from sequencer.rpc.server import RpcAddress, serve_rpc
 from tests.integration.cli.conftest import Done, EagerNode, Shell
 

@@ -15,7 +15,7 @@ from sequencer.cli.main import main
 from sequencer.crypto.hashing import ZERO_DIGEST
 from sequencer.crypto.signatures import Ed25519Signer
 from sequencer.node.home import read_home
-from sequencer.node.node import make_network_configuration
+from sequencer.node.identity import make_network_configuration
 from sequencer.types.messages import encode_message
 from sequencer.types.signing import SignatureKind, compute_signing_bytes
 from sequencer.types.vote import Vote, VoteKind

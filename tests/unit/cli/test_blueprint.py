@@ -10,13 +10,14 @@ import pytest
 
 from sequencer.cli.cluster import accounts as owners
 from sequencer.cli.cluster import blueprint
-from sequencer.cli.cluster.blueprint import ROLLUPS_DEFAULT, Wish, build, draw, parse_rollups
+from sequencer.cli.cluster.blueprint import Wish, build, draw
+from sequencer.cli.cluster.rollups import ROLLUPS_DEFAULT, RollupWish, parse_rollups
 from sequencer.crypto.signatures import Ed25519Signer
 from sequencer.errors import LocalError
 from sequencer.execution.machines.amm import make_reserve_key
 from sequencer.execution.machines.transfer import make_balance_key
 from sequencer.node.home import NodeSettings, compute_peer_ids, read_home
-from sequencer.types.genesis import Genesis
+from sequencer.types.genesis import Genesis, RollupKind
 
 WISH = Wish(4, ROLLUPS_DEFAULT, 42, None)
 
@@ -105,6 +106,11 @@ def test_second_write_to_a_home_is_refused(tmp_path: Path) -> None:
             lambda home: (home / "node.json").write_text('{"name":"val0","rpc":"a:1","is_lane_enabled":"no"}'),
             "is_lane_enabled",
         ),
+        (
+            lambda home: (home / "node.json").write_text('{"name":"val0","rpc":"a:1","behaviour":"lying-executor"}'),
+            "behaviour must be empty, or on an executor",
+        ),
+        (lambda home: (home / "node.json").write_text('{"name":"val0","rpc":"a:1","executes":7}'), "executes must be"),
         (lambda home: (home / "genesis.bin").unlink(), "genesis.bin"),
         (lambda home: (home / "genesis.bin").write_bytes(b"\x90"), "genesis.bin is no genesis"),
         (lambda home: (home / "keys" / "open.key").unlink(), "open.key"),
@@ -124,11 +130,11 @@ def test_damaged_home_is_refused_with_the_file_named(tmp_path: Path, damage: obj
 
 def test_rollups_are_read_with_their_machines() -> None:
     """A name alone takes the machine that is usual for it."""
-    assert parse_rollups("alpha,beta,shop:amm,x") == (
-        ("alpha", "transfer"),
-        ("beta", "amm"),
-        ("shop", "amm"),
-        ("x", "transfer"),
+    assert parse_rollups("alpha,beta:split=1,shop:amm,x:amm:split=16") == (
+        RollupWish("alpha", "transfer"),
+        RollupWish("beta", "amm", 1),
+        RollupWish("shop", "amm"),
+        RollupWish("x", "amm", 16),
     )
 
 
@@ -138,14 +144,34 @@ def test_rollups_are_read_with_their_machines() -> None:
         ("Alpha", "name must be"),
         ("", "name must be"),
         ("a,a", "distinct"),
-        ("a:amm:split=3", "split rollups do not exist yet"),
-        ("a:amm:x", "name or name:machine"),
+        ("a:amm:x", "name, name:machine or name:machine:split=N"),
+        ("a:split=3:amm", "name, name:machine or name:machine:split=N"),
+        ("a:amm:split", "split=N with N of 1..16"),
+        ("a:amm:split=0", "split=N with N of 1..16"),
+        ("a:amm:split=17", "split=N with N of 1..16"),
+        ("a:split=16,b:split=16,c:split=1", "at most 32 executors"),
     ],
 )
 def test_wrong_rollups_are_refused(text: str, reason: str) -> None:
     """A person reads what is wrong with the list."""
     with pytest.raises(LocalError, match=reason):
         parse_rollups(text)
+
+
+def test_split_rollup_has_executors_with_keys_of_their_own() -> None:
+    """The genesis lists them by name; nobody else bears their names or keys."""
+    drawn = draw(replace(WISH, rollups="alpha,gamma:key_value:split=3"))
+    alpha, gamma = Genesis.from_bytes(drawn.genesis.to_bytes()).rollups
+    assert (alpha.kind, alpha.executors) == (RollupKind.NATIVE, ())
+    assert (gamma.kind, gamma.executor_threshold) == (RollupKind.SPLIT, 2)
+    assert [executor.name for executor in gamma.executors] == ["gamma-0", "gamma-1", "gamma-2"]
+    assert gamma.executors == tuple(executor.member for executor in drawn.executors)
+
+
+def test_name_too_long_for_executors_is_refused() -> None:
+    """Their names are the rollup's and a number."""
+    with pytest.raises(LocalError, match="too long for the names of its executors"):
+        draw(replace(WISH, rollups="a" * 31 + ":transfer:split=3"))
 
 
 def test_unknown_machine_is_refused() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import socket
+import stat
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +17,9 @@ from sequencer.cli.cluster.directory import Running, create, resume
 from sequencer.cli.command import CommandError
 from sequencer.cli.main import main
 from sequencer.cli.signals import Remembered
-from sequencer.node.home import get_p2p_addresses
-from sequencer.node.node import find_own_index, make_network_configuration
+from sequencer.errors import LocalError
+from sequencer.node.home import compute_peer_ids, get_p2p_addresses, read_home
+from sequencer.node.identity import find_own_executor, find_own_index, make_network_configuration
 
 RUNNING = Running(0, "os", True, (), ())
 PEER_ID = "12D3KooWGXKVpoxHAXg1sRPyz5u3CaD6YZnWRT5Eg3f6zSyxKrjk"
@@ -29,7 +31,11 @@ WISH = Wish(2, "alpha", 1, None)
     [
         (["--full-nodes", "-1"], "--full-nodes must be 0..16"),
         (["--full-nodes", "1", "--lane-off", "full0"], "there is no such validator"),
-        (["--rollups", "alpha:amm:split=3"], "split rollups do not exist yet"),
+        (["--rollups", "alpha:amm:split=x"], "must be split=N"),
+        (["--behave", "gamma-0=lying-executor"], "there is no such executor"),
+        (["--rollups", "alpha,gamma:split=3", "--behave", "gamma-3=lying-executor"], "there is no such executor"),
+        (["--rollups", "alpha,gamma:split=3", "--behave", "gamma-0=honest"], "--behave gamma-0=honest: must be"),
+        (["--rollups", "alpha,gamma:split=3", "--lane-off", "gamma-0"], "there is no such validator"),
         (["--rollups", "alpha:evm"], "no machine is called"),
         (["--validators", "0"], "--validators must be"),
         (["--lane-off", "val9"], "there is no such validator"),
@@ -122,6 +128,53 @@ def test_full_nodes_have_one_key_and_the_same_network(tmp_path: Path) -> None:
     assert (full.keys.vote, full.keys.votes, full.keys.data) == (None, None, None)
     assert find_own_index(full) is None
     assert make_network_configuration(full, None).open.address == get_p2p_addresses(full)["open"]
+
+
+def test_executors_have_homes_that_resume(tmp_path: Path) -> None:
+    """Keys, ports and rollup stay; who lies is said anew each time; validators always serve them."""
+    wish = replace(WISH, rollups="alpha,gamma:key_value:split=3")
+    lying = replace(RUNNING, full_nodes=1, behaviours=("gamma-1=lying-executor",))
+    made = create(tmp_path / "net", wish, lying)
+    again = resume(tmp_path / "net", Running(None, "os", True, (), ()))
+    assert [home.settings.name for home in made] == ["val0", "val1", "gamma-0", "gamma-1", "gamma-2", "full0"]
+    assert [home.settings.executes for home in made] == ["", "", "gamma", "gamma", "gamma", ""]
+    assert [home.settings.behaviour for home in made[2:5]] == ["", "lying-executor", ""]
+    assert [home.settings.behaviour for home in again[2:5]] == ["", "", ""]
+    assert [replace(home.settings, behaviour="") for home in made] == [home.settings for home in again]
+    assert [home.keys for home in again] == [home.keys for home in made]
+    peer_ids = tuple(compute_peer_ids(home.keys)["open"] for home in made[2:5])
+    assert [home.settings.peer_ids_allowed for home in made] == [peer_ids] * 2 + [()] * 3 + [peer_ids]
+    identities = [find_own_executor(home) for home in made]
+    assert [(one.rollup, one.index) if one else None for one in identities] == [
+        None,
+        None,
+        (2, 0),
+        (2, 1),
+        (2, 2),
+        None,
+    ]
+    assert stat.S_IMODE((tmp_path / "net" / "gamma-0" / "keys" / "executor.key").stat().st_mode) == 0o600
+
+
+def test_home_whose_executor_key_is_not_its_own_is_refused(tmp_path: Path) -> None:
+    """Whoever copies a home and changes half of it reads which half is wrong."""
+    wish = replace(WISH, rollups="alpha:split=1,gamma:key_value:split=1")
+    of_alpha, of_gamma = create(tmp_path / "net", wish, RUNNING)[2:]
+    with pytest.raises(LocalError, match="of no executor that the genesis names for gamma"):
+        find_own_executor(replace(of_gamma, keys=of_alpha.keys))
+    with pytest.raises(LocalError, match="belong together"):
+        find_own_executor(replace(of_gamma, keys=replace(of_gamma.keys, executor=None)))
+    with pytest.raises(LocalError, match="belong together"):
+        find_own_executor(replace(of_gamma, settings=replace(of_gamma.settings, executes="")))
+
+
+def test_liar_outside_a_devnet_is_refused(tmp_path: Path) -> None:
+    """Misbehaving on purpose is for networks that hold nothing of worth."""
+    running = replace(RUNNING, behaviours=("gamma-0=lying-executor",))
+    home = create(tmp_path / "net", replace(WISH, rollups="gamma:key_value:split=1"), running)[2]
+    (home.path / "accounts.json").unlink()
+    with pytest.raises(LocalError, match="behaviour lying-executor is for devnets only"):
+        read_home(home.path)
 
 
 def test_resumed_network_keeps_its_full_nodes_and_gets_more(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sequencer.cli.cluster.blueprint import ROLLUPS_DEFAULT, Wish, draw
+from sequencer.cli.cluster.blueprint import Wish, draw
+from sequencer.cli.cluster.rollups import ROLLUPS_DEFAULT
 from sequencer.cli.workload.flights import RESEND_SECONDS, SENDINGS_MAX, Flight, Flights
 from sequencer.cli.workload.run import is_partial
 from sequencer.cli.workload.schedule import Kind, Schedule

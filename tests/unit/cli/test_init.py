@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from sequencer.cli.main import main
-from sequencer.node.home import read_home
-from sequencer.node.node import find_own_index, make_network_configuration
+from sequencer.node.home import compute_peer_ids, read_home
+from sequencer.node.identity import find_own_executor, find_own_index, make_network_configuration
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +84,41 @@ def test_options_of_full_nodes_are_refused_without_it(tmp_path: Path, capsys: py
     """A forgotten --full-node does not make a new network."""
     assert main(["init", "--home", str(tmp_path / "net"), "--validators", "a=10.0.0.1:21500", "--peers", "a"]) == 2
     assert "belong to --full-node" in capsys.readouterr().err
+
+
+def test_homes_of_executors_are_written_with_the_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One directory to carry to each host; the genesis knows their keys, validators always serve their hosts."""
+    words = ["--rollups", "alpha,gamma:key_value:split=2", "--executors", "gamma=zoe@10.0.0.9:21000,gamma=yan"]
+    seats = ["--validators", "a=10.0.0.1:21500", "--home", str(tmp_path / "net"), "--json"]
+    assert main(["init", *words, *seats]) == 0
+    told = json.loads(capsys.readouterr().out)
+    validator, *executors = (read_home(Path(home)) for home in told["homes"])
+    assert [home.settings.name for home in executors] == ["yan", "zoe"]
+    assert [home.settings.open for home in executors] == ["127.0.0.1:0", "10.0.0.9:21000"]
+    assert [home.settings.rpc for home in executors] == ["127.0.0.1:8700", "127.0.0.1:8701"]
+    identities = [find_own_executor(home) for home in executors]
+    assert [(one.rollup, one.index) if one else None for one in identities] == [(2, 0), (2, 1)]
+    assert {home.accounts for home in executors} == {None}
+    assert set(validator.settings.peer_ids_allowed) == {compute_peer_ids(home.keys)["open"] for home in executors}
+
+
+@pytest.mark.parametrize(
+    ("executors", "told"),
+    [
+        ("gamma=x", "gamma has 2 executors, 1 are named"),
+        ("gamma=x,gamma=y,alpha=z", "alpha has 0 executors, 1 are named"),
+        ("gamma=x,gamma=x", "names must be distinct"),
+        ("gamma=x,gamma=a", "no validator's"),
+        ("gamma=x,delta", "must be ROLLUP=NAME"),
+        ("gamma=x,gamma=y@there", "'there' is not HOST:PORT"),
+        ("gamma=x,gamma=accounts", "must be ROLLUP=NAME"),
+    ],
+)
+def test_executors_that_do_not_fit_the_rollups_are_refused(
+    executors: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is written, and the wrong part is named."""
+    words = ["--rollups", "alpha,gamma:key_value:split=2", "--executors", executors]
+    assert main(["init", "--validators", "a=10.0.0.1:21500", "--home", str(tmp_path / "net"), *words]) == 2
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "net").exists()

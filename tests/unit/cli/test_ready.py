@@ -15,7 +15,10 @@ READY: dict[str, Any] = {
     "rpc": "http://127.0.0.1:8600",
     "chain_id": "0x" + "ab" * 32,
     "genesis": "/x/genesis.bin",
-    "rollups": [{"name": "alpha", "machine": "transfer", "kind": "native"}],
+    "rollups": [
+        {"name": "alpha", "machine": "transfer", "kind": "native"},
+        {"name": "gamma", "machine": "key_value", "kind": "split"},
+    ],
     "validators": [
         {
             "name": f"val{index}",
@@ -27,7 +30,17 @@ READY: dict[str, Any] = {
         }
         for index in range(10)
     ],
-    "executors": [],
+    "executors": [
+        {
+            "name": "gamma-0",
+            "peer_ids": {"open": "12D3KooWgamma"},
+            "p2p": {"open": "/ip4/127.0.0.1/tcp/22001"},
+            "rpc": "http://127.0.0.1:8611",
+            "pid": 300,
+            "home": "/x/gamma-0",
+            "rollup": "gamma",
+        }
+    ],
     "full_nodes": [
         {
             "name": "full0",
@@ -79,6 +92,9 @@ def test_page_names_what_a_person_needs() -> None:
         "ready in 1.9 s",
         "seed 42",
         "alpha (transfer)",
+        "gamma (key_value, split)",
+        "Executors   gamma-0",
+        "pid 300",
         "pid 107",
         "Full nodes  full0",
         "pid 200",

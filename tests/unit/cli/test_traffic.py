@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sequencer.cli.cluster.blueprint import ROLLUPS_DEFAULT, Blueprint, Wish, draw
+from sequencer.cli.cluster.blueprint import Blueprint, Wish, draw
+from sequencer.cli.cluster.rollups import ROLLUPS_DEFAULT
 from sequencer.cli.workload.schedule import Kind, Schedule
 from sequencer.cli.workload.traffic import Shipment, Traffic
 from sequencer.crypto.signatures import verify_ed25519

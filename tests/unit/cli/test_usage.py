@@ -15,7 +15,7 @@ from sequencer.cli.main import main
 from sequencer.cli.workload.schedule import Schedule
 from sequencer.errors import LocalError
 from sequencer.node.home import NodeSettings, read_home
-from sequencer.node.node import find_own_index
+from sequencer.node.identity import find_own_index
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 
 import pytest
 
-from sequencer.cli.cluster.blueprint import ROLLUPS_DEFAULT, Blueprint, Wish, draw
+from sequencer.cli.cluster.blueprint import Blueprint, Wish, draw
+from sequencer.cli.cluster.rollups import ROLLUPS_DEFAULT
 from sequencer.cli.main import main
 from sequencer.crypto.hashing import ZERO_DIGEST
 from sequencer.crypto.signatures import Ed25519Signer

@@ -21,6 +21,7 @@ from sequencer.types.item_rules import ItemRules
 from sequencer.types.messages import GetBlocks, Message
 from sequencer.types.primitives import Height, Instant, ValidatorIndex
 from sequencer.types.records import EMPTY_RECOVERY, Recovery
+from sequencer.types.verdict import ExecutorVote
 
 
 class ScriptedCore:
@@ -132,6 +133,9 @@ class Notebook:
 
     def publish(self, items: Sequence[bytes]) -> None:
         self.lines.append(f"publish {len(items)}")
+
+    def publish_votes(self, votes: Sequence[ExecutorVote]) -> None:
+        self.lines.append(f"publish {len(votes)} votes")
 
     def on_executed(self, block: ExecutedBlock) -> None:
         self.lines.append(f"executed {block.header.height}")

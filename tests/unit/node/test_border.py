@@ -17,8 +17,9 @@ from sequencer.node.event_log import EVENT_LOG_BYTES_MAX, EventLog
 from sequencer.node.followers import Followers
 from sequencer.node.gossip import Gossip
 from sequencer.node.inbox import Inbox
+from sequencer.node.verdicts import VerdictGossip, is_verdict_message
 from sequencer.node.wire_record import WIRE_RECORD_FILE, WireRecorder
-from sequencer.types.events import ItemsGossiped, MessageReceived, PeerConnected, PeerDisconnected
+from sequencer.types.events import ItemsGossiped, MessageReceived, PeerConnected, PeerDisconnected, VotesReceived
 from sequencer.types.genesis import Genesis
 from sequencer.types.messages import (
     Channel,
@@ -30,6 +31,7 @@ from sequencer.types.messages import (
     decode_message,
     encode_message,
 )
+from sequencer.types.verdict import BeatStatement, ExecutorVote
 from sequencer.types.vote import Vote, VoteKind
 from tests.unit.node.scripted import GatedStore, wait_until
 
@@ -56,6 +58,7 @@ class Pair:
             genesis,
             is_validator=is_validator,
             gossip=Gossip(self.own),
+            verdicts=VerdictGossip(self.own),
             followers=self.followers,
             event_log=EventLog(self.log),
             recorder=WireRecorder(EventLog(tmp_path / WIRE_RECORD_FILE), ["val0", "val1"]),
@@ -73,7 +76,9 @@ def make_configuration(index: int) -> NetworkConfiguration:
     host = LocalHost(bytes(32), f"/memory/{index}")
     peer = HostPeer("id", "/memory")
     others = (RemotePeer(f"val{1 - index}", peer, peer, peer),)
-    return NetworkConfiguration(f"val{index}", bytes(8), host, host, host, others)
+    return NetworkConfiguration(
+        f"val{index}", bytes(8), host, host, host, others, is_verdict_message=is_verdict_message
+    )
 
 
 async def test_message_of_a_peer_arrives_typed_with_its_index(
@@ -211,6 +216,21 @@ async def test_gossiped_envelope_arrives_as_items(nursery: trio.Nursery, genesis
     publisher._send_envelope()
     await wait_until(lambda: pair.inbox)
     assert pair.inbox.take() == ItemsGossiped((b"one", b"two"))
+    nursery.cancel_scope.cancel()
+
+
+async def test_votes_of_an_executor_arrive_as_one_event(
+    nursery: trio.Nursery, genesis: Genesis, tmp_path: Path
+) -> None:
+    """What another node publishes reaches the replica decoded, and nobody has looked at its signatures. # A14"""
+    pair = Pair(genesis, tmp_path)
+    await pair.start(nursery)
+    votes = tuple(ExecutorVote(BeatStatement(3, height), 1, bytes(64)) for height in (5, 6))
+    publisher = VerdictGossip(pair.other)
+    publisher.publish(votes)
+    nursery.start_soon(publisher.run)
+    await wait_until(lambda: pair.inbox)
+    assert pair.inbox.take() == VotesReceived(votes)
     nursery.cancel_scope.cancel()
 
 

@@ -12,6 +12,7 @@ from p2p.protocols import GOSSIP_BYTES_MAX, TopicName
 from sequencer.codec import encode
 from sequencer.errors import DecodeError
 from sequencer.node.gossip import WAITING_BYTES_MAX, Gossip, decode_envelope
+from sequencer.node.verdicts import VerdictGossip
 
 
 class Sink(MemoryNetwork):
@@ -30,7 +31,7 @@ class Sink(MemoryNetwork):
         return self.is_open
 
 
-async def drain(gossip: Gossip) -> None:
+async def drain(gossip: Gossip | VerdictGossip) -> None:
     """Let the gossip send until nothing waits; needs the autojump clock."""
     async with trio.open_nursery() as nursery:
         nursery.start_soon(gossip.run)
