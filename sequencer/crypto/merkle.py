@@ -34,15 +34,23 @@ def compute_root(elements: Sequence[bytes]) -> bytes:
 
 def compute_path(elements: Sequence[bytes], index: int) -> tuple[bytes, ...]:
     """Return the sibling digests from the leaf at `index` up to the top."""
-    level = [compute_leaf(element) for element in elements]
-    path = []
-    while len(level) > 1:
-        sibling = index ^ 1
-        if sibling < len(level):
-            path.append(level[sibling])
-        level = _next_level(level)
-        index //= 2
-    return tuple(path)
+    return ListTree(elements).get_path(index)
+
+
+class ListTree:
+    """The whole tree of a list: hashed once, it gives the paths of all its elements."""
+
+    __slots__ = ("_levels",)
+
+    def __init__(self, elements: Sequence[bytes]) -> None:
+        self._levels = [[compute_leaf(element) for element in elements]]
+        while len(self._levels[-1]) > 1:
+            self._levels.append(_next_level(self._levels[-1]))
+
+    def get_path(self, index: int) -> tuple[bytes, ...]:
+        """Return the sibling digests from the leaf at `index` up to the top."""
+        siblings = ((level, index >> depth ^ 1) for depth, level in enumerate(self._levels[:-1]))
+        return tuple(level[sibling] for level, sibling in siblings if sibling < len(level))
 
 
 def compute_root_from_path(element: bytes, index: int, count: int, path: Sequence[bytes]) -> bytes | None:

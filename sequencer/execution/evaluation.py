@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 
 from sequencer.execution.conditions import BlockContext, check_condition
 from sequencer.execution.machines import Machine
-from sequencer.execution.machines.access import LegState, Revert, Value
+from sequencer.execution.machines.access import LegOrigin, LegState, Revert, Value
 from sequencer.state.journal import Journal
 from sequencer.types.bundle import Bundle, Leg, Operation, Reference
 from sequencer.types.primitives import RollupId
@@ -54,7 +54,8 @@ def evaluate(
     for index, leg in enumerate(bundle.legs):
         outputs = None
         if leg.rollup not in stopped and not (stopped and _is_blocked(leg, evaluation.outputs)):
-            state = LegState(journals[leg.rollup], leg.signer, leg.declared)
+            origin = LegOrigin(leg.rollup, bundle.id, index, machines)
+            state = LegState(journals[leg.rollup], leg.signer, leg.declared, origin)
             failure = _run_leg(index, leg, state, machines[leg.rollup], evaluation.outputs, block)
             if failure is None:
                 outputs = state.outputs
@@ -83,7 +84,7 @@ def _run_leg(
             place = ("conditions", number)
             check_condition(condition, state, block)
         for number, operation in enumerate(leg.operations):
-            place = ("operations", number)
+            place, state.operation = ("operations", number), number
             _run_operation(operation, state, machine, outputs)
     except Revert as revert:
         path = f"legs[{index}].{place[0]}[{place[1]}]"

@@ -11,6 +11,7 @@ from pyrsistent import PMap, pmap
 
 from sequencer.errors import LocalError
 from sequencer.execution import system_state
+from sequencer.execution.assets import verify_genesis_assets
 from sequencer.execution.automaton import (
     DecidedHeight,
     OutcomeAutomaton,
@@ -211,7 +212,8 @@ def make_rules(genesis: Genesis) -> Rules:
 
 
 def make_genesis_states(genesis: Genesis) -> PMap[RollupId, StateTree]:
-    """Return every namespace's state at height 0."""
+    """Return every namespace's state at height 0; raises `LocalError` for assets that a network cannot have."""
+    verify_genesis_assets(genesis)
     states = {SYSTEM_NAMESPACE: build_tree(system_state.make_genesis_entries(genesis))}
     states.update((rollup.id, build_tree(rollup.state)) for rollup in genesis.rollups)
     return pmap(states)

@@ -82,8 +82,14 @@ def get_item_kind(checked: CheckedItem) -> int:
 
 
 def compute_item_id(item: bytes, checked: CheckedItem) -> Digest:
-    """Return the bundle's id, or H(ITEM ‖ bytes) for anything else."""
-    return checked.id if isinstance(checked, SignedBundle) else hash_tagged(Tag.ITEM, item)
+    """Return the bundle's or the message's id, or H(ITEM ‖ bytes) for anything else."""
+    match checked:
+        case SignedBundle():
+            return checked.id
+        case Delivery(message):
+            return message.id
+        case _:
+            return hash_tagged(Tag.ITEM, item)
 
 
 def check_items(items: Iterable[bytes], rules: ItemRules, verifier: Verifier) -> tuple[CheckedItem, ...]:

@@ -44,6 +44,8 @@ class Reason(str, enum.Enum):
     """The payer's deposit does not cover the fee."""
     PENDING_FULL = "PENDING_FULL"
     """As many bundles as allowed are undecided on a rollup."""
+    OUTBOX_FULL = "OUTBOX_FULL"
+    """As many messages of a rollup as allowed are in flight. # A19"""
     STALE = "STALE"
     """A certificate for a bundle that is unknown or decided, or a root or beat that is not newer."""
     NO_PROOF = "NO_PROOF"
@@ -85,7 +87,7 @@ class ItemResult:
     index: int
     """Place among the block's items, from 0."""
     item_id: Digest
-    """Bundle id; for an item that is no readable bundle H(ITEM ‖ bytes)."""
+    """The bundle's or message's id; of any other item H(ITEM ‖ bytes)."""
     status: Status
     reason: str
     """Empty for COMMIT and PENDING; a `Reason` for INADMISSIBLE; for ABORT `NO:<rollup>:<code>@<path>`,

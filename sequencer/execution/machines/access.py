@@ -4,15 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from sequencer.codec import U64_MAX
 from sequencer.state.journal import Journal
 from sequencer.types.bundle import AccessMode
-from sequencer.types.primitives import Address, StateValue
+from sequencer.types.message import CrossMessage
+from sequencer.types.primitives import Address, Digest, RollupId, StateValue
 
 Value: TypeAlias = int | str | bytes
 """An argument after references are resolved."""
+
+OUTBOX_PREFIX = "outbox/"
+"""Keys of messages that are not delivered yet; no leg can name one, so sending is never in conflict. # A19"""
+SENDS_PER_LEG_MAX = 16
+"""Messages that one leg may send."""
+
+
+def make_outbox_key(message_id: Digest) -> str:
+    """Return outbox/<hex id>."""
+    return OUTBOX_PREFIX + message_id.hex()
+
+
+class LegOrigin(NamedTuple):
+    """Where a leg stands: what the ids and senders of its messages are made from. # A19"""
+
+    rollup: RollupId
+    bundle_id: Digest
+    leg: int
+    operations_by_rollup: Mapping[RollupId, Mapping[str, object]]
+    """What the machine of every rollup can do."""
+
+
+NO_ORIGIN = LegOrigin(0, b"", 0, {})
+"""Of a leg that stands in no bundle; it can send nowhere."""
 
 
 class Revert(Exception):
@@ -36,13 +61,19 @@ class LegState:
     signer: Address
     access: Mapping[str, AccessMode] | None
     """None means the whole rollup."""
+    origin: LegOrigin = NO_ORIGIN
+    operation: int = 0
+    """Index of the operation that runs."""
+    sends: int = 0
     outputs: dict[str, int] = field(default_factory=dict)
     """Exported values by name; of two with one name the later stays."""
 
     def get(self, key: str) -> StateValue | None:
-        """Return what the key holds; reverts ACCESS if it is not declared."""
+        """Return what the key holds; reverts ACCESS if it is not declared, or belongs to the outbox."""
         if self.access is not None and key not in self.access:
             raise Revert("ACCESS", f"{key} declared", "undeclared")
+        if key.startswith(OUTBOX_PREFIX):
+            raise Revert("ACCESS", f"no key below {OUTBOX_PREFIX}", key)
         return self.journal.get(key)
 
     def get_amount(self, key: str) -> int:
@@ -59,3 +90,10 @@ class LegState:
         if isinstance(value, int) and value > U64_MAX:
             raise Revert("OVERFLOW", f"{key} at most {U64_MAX}", str(value))
         self.journal.set(key, value)
+
+    def send(self, message: CrossMessage) -> None:
+        """Put a message into the outbox; reverts TOO_MANY_MESSAGES if the leg has sent 16. # A19"""
+        if self.sends == SENDS_PER_LEG_MAX:
+            raise Revert("TOO_MANY_MESSAGES", f"at most {SENDS_PER_LEG_MAX} in a leg", str(self.sends + 1))
+        self.sends += 1
+        self.journal.set(make_outbox_key(message.id), message.to_bytes())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from sequencer.execution import conditions, evaluation
-from sequencer.execution.machines import MACHINES, access, amm, arguments, guards, key_value, transfer
+from sequencer.execution.machines import MACHINES, access, amm, arguments, guards, key_value, sending, transfer
 from sequencer.types.outcome import Reason
 from tests.architecture.source import ROOT
 from tests.unit.specs.markdown import get_section, read_document, read_tables, strip_code
@@ -32,7 +32,7 @@ def test_condition_codes_are_those_of_the_code() -> None:
 def test_operations_are_those_of_the_machines() -> None:
     """Every operation of every machine has its row; the machines share what they share."""
     stated = {(row[0], row[1]) for row in read_rows("Machines")}
-    own = {"key_value": (key_value, guards), "transfer": (transfer,), "amm": (amm,)}
+    own = {"key_value": (key_value, guards), "transfer": (transfer, sending), "amm": (amm,)}
     operations = {name: [name for module in modules for name in module.OPERATIONS] for name, modules in own.items()}
     assert stated == {(name, operation) for name, there in operations.items() for operation in there}
     assert set(own) == set(MACHINES)
@@ -41,7 +41,7 @@ def test_operations_are_those_of_the_machines() -> None:
 def test_revert_codes_are_those_of_the_code() -> None:
     """What an operation reverts with is stated."""
     stated = {row[0] for row in read_rows("Machines", 1)}
-    assert stated == find_codes(access, arguments, amm, guards, key_value, transfer, evaluation)
+    assert stated == find_codes(access, arguments, amm, guards, key_value, sending, transfer, evaluation)
 
 
 def test_admission_reasons_are_reasons_of_the_protocol() -> None:
@@ -49,3 +49,9 @@ def test_admission_reasons_are_reasons_of_the_protocol() -> None:
     stated = [row[1] for row in read_rows("A3 · Who checks what, and when")]
     assert stated == [Reason(reason).value for reason in stated]
     assert stated == ["SEQUENCE_USED", "SEQUENCE_GAP", "NOT_YET_VALID", "EXPIRED", "UNFUNDED"]
+
+
+def test_delivery_reasons_are_reasons_of_the_protocol() -> None:
+    """The table of A19 names members of `Reason`, in the order of the checks."""
+    stated = [row[1] for row in read_rows("A19 · Messages arrive once")]
+    assert stated == [Reason.DELIVERED, Reason.NO_PROOF, Reason.PENDING_FULL]
