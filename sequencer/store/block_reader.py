@@ -18,9 +18,9 @@ from sequencer.store.encoding import (
     StoredBlock,
     decode_batch,
     decode_commitment_certificate,
-    decode_executed_block,
     decode_stored_block,
 )
+from sequencer.store.executed_encoding import decode_executed_block
 from sequencer.store.index import naming_sqlite_failure
 from sequencer.store.segments import Place, SegmentReader, list_segments
 from sequencer.types.batch import Batch

@@ -22,12 +22,11 @@ from sequencer.store.encoding import (
     StoredBlock,
     decode_batch,
     decode_commitment_certificate,
-    decode_executed_block,
     decode_stored_block,
-    encode_executed_block,
     encode_frame,
     encode_stored_block,
 )
+from sequencer.store.executed_encoding import decode_executed_block, encode_executed_block
 from sequencer.store.index import Index
 from sequencer.store.segments import (
     SEGMENT_BYTES_MAX,

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import enum
 import struct
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterator
+from typing import NamedTuple
 from zlib import crc32
 
-from sequencer.codec import U8_MAX, U32_MAX, Fields, decode, encode, read_digest
+from sequencer.codec import Fields, decode, encode, read_digest
 from sequencer.errors import DecodeError
 from sequencer.types.batch import Batch
 from sequencer.types.block import BlockHeader, FinalizedBlock
-from sequencer.types.commitment import Commitment, CommitmentCertificate
-from sequencer.types.executed import ExecutedBlock, ExecutionRow, NamespaceList
-from sequencer.types.outcome import REASON_BYTES_MAX, ItemResult, OutcomeLeaf, Status
-from sequencer.types.parameters import ITEM_BYTES_MAX
+from sequencer.types.commitment import CommitmentCertificate
 from sequencer.types.primitives import Digest
 from sequencer.types.records import FinalizedMark, RecordKind, VoteRecord
 from sequencer.types.vote import Certificate
@@ -34,11 +31,9 @@ FRAME_OVERHEAD_BYTES = _HEAD.size + _CHECK.size
 VOTE_FRAME_BYTES = FRAME_OVERHEAD_BYTES + _VOTE.size
 """57."""
 
-_CHUNK = 4_096
-"""Elements per inner array: an executed block may hold more than one codec array may."""
-_CHUNKS_MAX = 4_096
 
-_T = TypeVar("_T")
+_BATCHES_MAX = 4_096
+"""Batches that a stored block may name."""
 
 
 class FrameKind(enum.IntEnum):
@@ -196,7 +191,7 @@ def decode_stored_block(body: bytes) -> StoredBlock:
         position,
         BlockHeader.from_value(read.take("header"), "block.header"),
         read.optional("finalization", Certificate.from_value),
-        read.array("batches", _CHUNK, read_digest),
+        read.array("batches", _BATCHES_MAX, read_digest),
     )
     read.finish()
     return block
@@ -210,101 +205,3 @@ def decode_batch(body: bytes) -> Batch:
 def decode_commitment_certificate(body: bytes) -> CommitmentCertificate:
     """Read the body of a COMMITMENT_CERTIFICATE frame; raises `DecodeError`."""
     return CommitmentCertificate.from_value(decode(body, "certificate"), "certificate")
-
-
-def encode_executed_block(block: ExecutedBlock) -> bytes:
-    """Return the canonical bytes of an executed block."""
-    return encode(
-        (
-            block.header.to_value(),
-            block.commitment.to_value(),
-            block.is_scheduled,
-            _chunk([(r.index, r.item_id, r.status, r.reason, r.fee) for r in block.results]),
-            _chunk([(leaf.bundle_id, leaf.status, leaf.reason) for leaf in block.outcomes]),
-            tuple((entry.namespace, _chunk(entry.leaves)) for entry in block.namespaces),
-            tuple(
-                (row.namespace, row.settled_height, row.state_root, row.receipt_root, row.outbox_root)
-                for row in block.rows
-            ),
-        )
-    )
-
-
-def decode_executed_block(body: bytes) -> ExecutedBlock:
-    """Read an executed block; raises `DecodeError`."""
-    read = Fields(decode(body, "executed"), "executed")
-    block = ExecutedBlock(
-        BlockHeader.from_value(read.take("header"), "executed.header"),
-        Commitment.from_value(read.take("commitment"), "executed.commitment"),
-        read.flag("is_scheduled"),
-        _join(read.array("results", _CHUNKS_MAX, _read_results)),
-        _join(read.array("outcomes", _CHUNKS_MAX, _read_outcomes)),
-        read.array("namespaces", _CHUNK, _read_namespace),
-        read.array("rows", _CHUNK, _read_row),
-    )
-    read.finish()
-    return block
-
-
-def _chunk(elements: Sequence[_T]) -> tuple[tuple[_T, ...], ...]:
-    return tuple(tuple(elements[start : start + _CHUNK]) for start in range(0, len(elements), _CHUNK))
-
-
-def _join(chunks: tuple[tuple[_T, ...], ...]) -> tuple[_T, ...]:
-    return tuple(element for chunk in chunks for element in chunk)
-
-
-def _read_results(value: object, path: str) -> tuple[ItemResult, ...]:
-    return Fields((value,), path).array("results", _CHUNK, _read_result)
-
-
-def _read_result(value: object, path: str) -> ItemResult:
-    read = Fields(value, path)
-    result = ItemResult(
-        read.uint("index", U32_MAX),
-        read.digest("item_id"),
-        _read_status(read, path),
-        read.text("reason", REASON_BYTES_MAX * 8),
-        read.uint("fee"),
-    )
-    read.finish()
-    return result
-
-
-def _read_status(read: Fields, path: str) -> Status:
-    code = read.uint("status", U8_MAX)
-    if code not in Status._value2member_map_:
-        raise DecodeError(f"{path}.status", f"{code} is not known")
-    return Status(code)
-
-
-def _read_outcomes(value: object, path: str) -> tuple[OutcomeLeaf, ...]:
-    return Fields((value,), path).array("outcomes", _CHUNK, OutcomeLeaf.from_value)
-
-
-def _read_namespace(value: object, path: str) -> NamespaceList:
-    read = Fields(value, path)
-    entry = NamespaceList(read.uint("namespace", U32_MAX), _join(read.array("leaves", _CHUNKS_MAX, _read_leaves)))
-    read.finish()
-    return entry
-
-
-def _read_leaves(value: object, path: str) -> tuple[bytes, ...]:
-    return Fields((value,), path).array("leaves", _CHUNK, _read_leaf)
-
-
-def _read_leaf(value: object, path: str) -> bytes:
-    return Fields((value,), path).blob("leaf", 2 * ITEM_BYTES_MAX)
-
-
-def _read_row(value: object, path: str) -> ExecutionRow:
-    read = Fields(value, path)
-    row = ExecutionRow(
-        read.uint("namespace", U32_MAX),
-        read.uint("settled_height"),
-        read.digest("state_root"),
-        read.digest("receipt_root"),
-        read.digest("outbox_root"),
-    )
-    read.finish()
-    return row

@@ -37,6 +37,8 @@ _REASON = re.compile(r"[A-Z][A-Z0-9_]*@[a-z0-9_.\[\]]+\Z")
 
 Output: TypeAlias = tuple[int, str, int]
 """Leg, name and amount of an exported value. # A15"""
+Link: TypeAlias = tuple[Digest, Status, Digest]
+"""A direct ancestor on the same rollup: its id, COMMIT or ABORT, and its own assumption there. # A9"""
 
 
 class StatementKind(enum.IntEnum):
@@ -66,7 +68,7 @@ class VerdictStatement:
     outputs: tuple[Output, ...]
     """What legs of other rollups refer to, ascending; empty for NO. # A15"""
     assumption: Digest
-    """`compute_assumption` of all ancestors on this rollup and of the foreign values that were read."""
+    """`compute_assumption` of the direct ancestors on this rollup and of the foreign values referred to."""
     KIND = StatementKind.VERDICT
 
     @property
@@ -271,9 +273,10 @@ def make_certificate(votes: Iterable[ExecutorVote]) -> ExecutorCertificate:
     return ExecutorCertificate(ordered[0].statement, signers, signatures)
 
 
-def compute_assumption(outcomes: Iterable[tuple[Digest, Status]], inputs: Iterable[Output]) -> Digest:
-    """Return what a verdict rests on: outcomes of ancestors, and values of legs of other rollups. # A9 A15
+def compute_assumption(links: Iterable[Link], inputs: Iterable[Output]) -> Digest:
+    """Return what a verdict rests on: how its direct ancestors came out, and values of other rollups. # A9 A15
 
-    Both are sorted here, so the order in which they are given does not matter.
+    A link carries what its ancestor rested on in turn, so the digest binds everything behind it: an
+    ancestor that committed with another value than was foreseen is another link. Both are sorted here.
     """
-    return hash_tagged(Tag.ASSUMPTION, encode((tuple(sorted(outcomes)), tuple(sorted(inputs)))))
+    return hash_tagged(Tag.ASSUMPTION, encode((tuple(sorted(links)), tuple(sorted(inputs)))))

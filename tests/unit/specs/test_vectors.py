@@ -118,7 +118,7 @@ def test_commitment_digest_is_that_of_the_worked_example() -> None:
 
 def test_statement_of_executors_is_that_of_the_worked_example() -> None:
     """A9: an executor in another language can check what it signs."""
-    assumption = compute_assumption([(fill(0x33), Status.COMMIT)], [(0, "amount", 5)])
+    assumption = compute_assumption([(fill(0x33), Status.COMMIT, compute_assumption((), ()))], [(0, "amount", 5)])
     statement = VerdictStatement(3, fill(0x22), Verdict.NO, "TOO_LOW@legs[1].conditions[0]", (), assumption)
     assert [
         assumption,

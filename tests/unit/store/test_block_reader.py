@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sequencer.errors import DecodeError
-from sequencer.store.encoding import decode_executed_block, encode_executed_block
+from sequencer.store.executed_encoding import decode_executed_block, encode_executed_block
 from sequencer.store.interface import StoreEffect
 from sequencer.types.effects import PersistBlock, StoreCommitmentCertificate, StoreExecution
+from sequencer.types.executed import Decision, RollupVerdict, VerdictSource
 from sequencer.types.outcome import ItemResult, Status
+from sequencer.types.verdict import Verdict
 from tests.unit.store.chain import (
     Chain,
     make_commitment_certificate,
@@ -85,7 +88,13 @@ def test_range_of_large_blocks_reaches_to_the_first_finalization(tmp_path: Path)
 
 def test_executed_block_has_one_encoding() -> None:
     """Encoding and decoding are inverse, and bytes that are not canonical are refused."""
-    block = make_executed(Chain().grow()[0], COMMIT, USED)
+    verdicts = (
+        RollupVerdict(1, Verdict.YES, "", VerdictSource.NATIVE),
+        RollupVerdict(2, Verdict.NO, "TOO_LOW@legs[1].conditions[0]", VerdictSource.CERTIFICATE),
+        RollupVerdict(3, None, "", None),
+    )
+    decision = Decision(ID, 1, 4, Status.ABORT, "NO:beta:TOO_LOW@legs[1].conditions[0]", 9, verdicts)
+    block = replace(make_executed(Chain().grow()[0], COMMIT, USED), decisions=(decision,))
     data = encode_executed_block(block)
     assert decode_executed_block(data) == block
     with pytest.raises(DecodeError):

@@ -94,17 +94,18 @@ def test_statements_of_two_kinds_never_share_a_digest() -> None:
 
 def test_assumption_depends_on_what_is_assumed_but_not_on_its_order() -> None:
     """Two executors that met the ancestors in another order sign the same."""
-    outcomes = [(b"b" * 32, Status.COMMIT), (b"a" * 32, Status.ABORT)]
+    outcomes = [(b"b" * 32, Status.COMMIT, b"c" * 32), (b"a" * 32, Status.ABORT, b"c" * 32)]
     inputs = [(1, "out", 2), (0, "out", 1)]
     assumption = compute_assumption(outcomes, inputs)
     assert assumption == compute_assumption(outcomes[::-1], inputs[::-1])
     others = [
-        compute_assumption([(b"b" * 32, Status.ABORT), outcomes[1]], inputs),
+        compute_assumption([(b"b" * 32, Status.ABORT, b"c" * 32), outcomes[1]], inputs),
+        compute_assumption([(b"b" * 32, Status.COMMIT, b"d" * 32), outcomes[1]], inputs),
         compute_assumption(outcomes[:1], inputs),
         compute_assumption(outcomes, inputs[:1]),
         compute_assumption((), ()),
     ]
-    assert len({assumption, *others}) == 5
+    assert len({assumption, *others}) == 6
 
 
 def test_certificate_orders_its_signers() -> None:
