@@ -23,7 +23,7 @@ from sequencer.execution.commitments import BlockLeaves, make_commitment, make_g
 from sequencer.execution.conditions import BlockContext
 from sequencer.execution.evaluation import Failure
 from sequencer.execution.explanations import BundleCheck, ExplanationTable, get_failures
-from sequencer.execution.history import StateReading, Version, VersionHistory
+from sequencer.execution.history import StateListing, StateReading, Version, VersionHistory
 from sequencer.execution.machines import get_machine
 from sequencer.execution.snapshot import Snapshot, SnapshotRow, read_snapshot
 from sequencer.state.journal import Journal
@@ -147,6 +147,10 @@ class Executor:
     def read_state(self, height: Height, rollup: RollupId, key: str) -> StateReading:
         """Return what a key held after `height`; raises `LocalError` outside the newest 256 heights."""
         return self._history.read(height, rollup, key)
+
+    def list_entries(self, height: Height, rollup: RollupId, prefix: str) -> StateListing:
+        """Return every key of a rollup (0: the system) below a prefix after `height`; visits the whole state."""
+        return self._history.list_entries(height, rollup, prefix)
 
     def get_sequence(self, payer: Address, channel: int) -> int:
         """Return the next expected sequence. # A6"""

@@ -51,6 +51,15 @@ class StateReading(NamedTuple):
     """None: absent."""
 
 
+class StateListing(NamedTuple):
+    """Every key below a prefix and what it held after a height."""
+
+    height: Height
+    settled_height: Height
+    entries: tuple[tuple[str, StateValue], ...]
+    """Ascending by key."""
+
+
 class VersionHistory:
     """Consecutive executed heights, the newest 256."""
 
@@ -79,6 +88,13 @@ class VersionHistory:
         value = version.get_state(namespace).get(key)
         row = next(row for row in version.rows if row.namespace == namespace)
         return StateReading(height, row.settled_height, value)
+
+    def list_entries(self, height: Height, namespace: RollupId, prefix: str) -> StateListing:
+        """Return all keys that begin with `prefix`, in time that grows with the whole state; raises as `read`."""
+        version = self.get(height)
+        entries = sorted(entry for entry in version.get_state(namespace).get_entries() if entry[0].startswith(prefix))
+        row = next(row for row in version.rows if row.namespace == namespace)
+        return StateListing(height, row.settled_height, tuple(entries))
 
     def prove(self, height: Height, namespace: RollupId, key: str) -> bytes:
         """Return the claim of what the key held; raises `LocalError` if height, namespace or key cannot be."""

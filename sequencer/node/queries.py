@@ -37,7 +37,7 @@ from sequencer.types.receipt import CHAIN_LENGTH_MAX
 if TYPE_CHECKING:
     from sequencer.execution.evaluation import Failure
     from sequencer.execution.explanations import BundleCheck
-    from sequencer.execution.history import StateReading
+    from sequencer.execution.history import StateListing, StateReading
     from sequencer.replica.replica import Replica
     from sequencer.store.block_reader import BlockReader
     from sequencer.types.commitment import CommitmentCertificate
@@ -173,6 +173,13 @@ class NodeQueries:
         # What is executed but not durable yet would be a height that `status` does not know.
         at = min(self._reports.height, executor.height) if height is None else height
         return self._look_back(executor.read_state, at, rollup, key)
+
+    async def list_state(self, rollup: RollupId, height: Height | None, prefix: str) -> StateListing:
+        """Return every key below a prefix."""
+        await trio.lowlevel.checkpoint()
+        executor = self._replica.executor
+        at = min(self._reports.height, executor.height) if height is None else height
+        return self._look_back(executor.list_entries, at, rollup, prefix)
 
     async def get_account(self, address: Address) -> AccountState:
         """Return a payer's deposit and sequences."""

@@ -15,7 +15,7 @@ from typing import Protocol
 from sequencer.errors import LocalError
 from sequencer.execution.evaluation import Failure
 from sequencer.execution.explanations import BundleCheck
-from sequencer.execution.history import StateReading
+from sequencer.execution.history import StateListing, StateReading
 from sequencer.types.commitment import CommitmentCertificate
 from sequencer.types.effects import Submission
 from sequencer.types.evidence import Evidence
@@ -183,6 +183,12 @@ class Queries(Protocol):
         """Return what the key held after `height`, or after the newest executed height if it is None.
 
         Raises `HeightNotRetainedError` outside the newest 256 heights.
+        """
+
+    async def list_state(self, rollup: RollupId, height: Height | None, prefix: str) -> StateListing:
+        """Return every key of a rollup (0: the system) below a prefix; bounds and errors as `get_state`.
+
+        Visits the whole state: for devnets.
         """
 
     async def get_account(self, address: Address) -> AccountState:

@@ -74,15 +74,6 @@ async def subscribe(call: Call) -> object:
     raise RpcError(Code.UNSUPPORTED, message, {"path": "/events", "query": "from"})
 
 
-async def get_development_accounts(call: Call) -> object:
-    """Return the funded accounts of a devnet with their keys; on any other network the method does not exist."""
-    call.read.finish()
-    accounts = call.queries.get_development_accounts()
-    if accounts is None:
-        raise RpcError(Code.METHOD, "there is no method 'dev_accounts' on this network")
-    return [{"name": a.name, "address": to_hex(a.address), "seed": to_hex(a.seed)} for a in accounts]
-
-
 METHODS = (
     Method("seq_status", (), get_status),
     Method("seq_validators", (), get_validators),
@@ -90,5 +81,4 @@ METHODS = (
     Method("seq_genesis", (), get_genesis),
     Method("seq_getEvidence", ("from", "limit"), get_evidence),
     Method("seq_subscribe", ("topic",), subscribe),
-    Method("dev_accounts", (), get_development_accounts),
 )

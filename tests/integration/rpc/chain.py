@@ -13,7 +13,7 @@ from sequencer.execution.evaluation import Failure
 from sequencer.execution.executor import Executor
 from sequencer.execution.explanations import BundleCheck
 from sequencer.execution.foretelling import foretell
-from sequencer.execution.history import StateReading
+from sequencer.execution.history import StateListing, StateReading
 from sequencer.execution.receipts import build_receipt
 from sequencer.rpc.queries import (
     AccountState,
@@ -277,6 +277,12 @@ class ChainNode:
     async def get_state(self, rollup: int, key: str, height: int | None) -> StateReading:
         try:
             return self.executor.read_state(self.executor.height if height is None else height, rollup, key)
+        except LocalError as error:
+            raise HeightNotRetainedError(str(error)) from None
+
+    async def list_state(self, rollup: int, height: int | None, prefix: str) -> StateListing:
+        try:
+            return self.executor.list_entries(self.executor.height if height is None else height, rollup, prefix)
         except LocalError as error:
             raise HeightNotRetainedError(str(error)) from None
 

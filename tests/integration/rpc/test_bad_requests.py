@@ -72,6 +72,7 @@ async def test_dev_methods_do_not_exist_off_a_devnet(nursery: trio.Nursery) -> N
     """-32601, as if the method had never been there."""
     served = await serve(nursery, ChainNode(is_devnet=False))
     assert (await served.error("dev_accounts"))["code"] == -32601
+    assert (await served.error("dev_getEntries", {"rollup": "alpha"}))["code"] == -32601
 
 
 PARAMETERS: dict[str, tuple[str, object, str]] = {

@@ -16,6 +16,7 @@ from sequencer.errors import VerificationError
 from sequencer.light import verify_evidence, verify_receipt, verify_state_proof
 from sequencer.rpc.forms import make_rollup_namer, transaction_to_json
 from sequencer.rpc.json_values import to_hex
+from sequencer.rpc.methods import development
 from sequencer.state.claim import StateProof
 from sequencer.types.bundle import AtLeast
 from sequencer.types.leaves import encode_namespace_row
@@ -256,6 +257,23 @@ async def test_network_methods_tell_the_genesis(served: Served) -> None:
     assert to_hex(hash_tagged(Tag.GENESIS, bytes.fromhex(fetched["genesis"][2:]))) == to_hex(genesis.chain_id)
     assert accounts[0]["address"] == to_hex(ALICE.public_key)
     assert await get(served, "seq_getEvidence") == []
+
+
+async def test_all_entries_of_a_state_are_told_in_pages(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A prefix narrows them; one page says behind which key the next one begins. The system has a name too."""
+    monkeypatch.setattr(development, "ENTRIES_PER_QUERY_MAX", 1)
+    first = await get(served, "dev_getEntries", rollup="alpha", prefix="balance/gold/")
+    assert len(first["entries"]) == 1
+    second = await get(served, "dev_getEntries", rollup="alpha", prefix="balance/gold/", after=first["next"])
+    keys = [key for page in (first, second) for key, _ in page["entries"]]
+    assert len(keys) == 2
+    assert keys == sorted(set(keys))
+    key, value = first["entries"][0]
+    assert (await get(served, "seq_getState", rollup="alpha", key=key))["value"] == value
+    system = await get(served, "dev_getEntries", rollup="system", prefix="deposit/")
+    assert system["entries"][0][0].startswith("deposit/")
+    assert (await served.error("dev_getEntries", {"rollup": "omega"}))["code"] == -32602
+    assert (await served.error("dev_getEntries", {"rollup": "alpha", "height": 10_000}))["code"] == -32001
 
 
 async def test_evidence_is_given_in_pages_with_the_bytes_that_prove_it(served: Served) -> None:
