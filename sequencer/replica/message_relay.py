@@ -1,0 +1,126 @@
+"""See to it that messages between rollups arrive, without any client's doing. # A19
+
+Who executes a source proves its undelivered messages by the newest remembered outbox root, and keeps a proof for as
+long as that root is remembered. A validator puts them into its lane by rank. Messages of split sources, which most
+validators do not execute, are gossiped by those who do; a validator that gets a good one relays it like its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol
+
+from sequencer.crypto.hashing import Tag, hash_tagged
+from sequencer.replica.ranked_inclusion import RankedInclusion, Wanted
+from sequencer.types.effects import PublishItems
+from sequencer.types.item import CheckedItem
+from sequencer.types.message import Delivery
+from sequencer.types.outcome import Rejection
+from sequencer.types.primitives import Bounds, Digest, Height, Instant, RollupId
+
+RELAYED_PER_SOURCE_MAX = 128
+"""Messages of one source that are relayed at once, the oldest first; the others wait."""
+GOSSIPED_MAX = 1_024
+"""Deliveries remembered that came by gossip; a further one is dropped and counted."""
+PUBLISH_AGAIN_HEIGHTS = 16
+"""Executed heights after which a message that is still undelivered is gossiped again."""
+
+
+class Outboxes(Protocol):
+    """What the relay asks of the executor: all as of the newest executed block."""
+
+    @property
+    def height(self) -> Height: ...
+    def get_undelivered(self) -> Mapping[RollupId, Sequence[Digest]]: ...
+    def prove_message(self, source: RollupId, message_id: Digest) -> Delivery | None: ...
+    def check_delivery(self, delivery: Delivery) -> Rejection | None: ...
+
+
+@dataclass(slots=True)
+class RelayCounters:
+    """For the statistics."""
+
+    gossiped: int = 0
+    """Deliveries taken in from gossip."""
+    gossiped_dropped: int = 0
+    """Deliveries from gossip that found `GOSSIPED_MAX` others."""
+
+
+class MessageRelay:
+    """The messages that this node helps on their way."""
+
+    def __init__(self, outboxes: Outboxes, split_sources: Iterable[RollupId], door: RankedInclusion) -> None:
+        """`door` leads into the own lane, if there is one."""
+        self._outboxes = outboxes
+        self._split_sources = frozenset(split_sources)
+        self._door = door
+        self._own: dict[Digest, Delivery] = {}
+        self._gossiped: dict[Digest, Delivery] = {}
+        self._published: dict[Digest, Height] = {}
+        """Height at which a message was gossiped last."""
+        self._publications: list[PublishItems] = []
+        self.counters = RelayCounters()
+
+    def get_bounds(self) -> Bounds:
+        """Return (size, bound) of every table. # I11"""
+        return {"deliveries_gossiped": (len(self._gossiped), GOSSIPED_MAX)}
+
+    def move_to(self, outboxes: Outboxes) -> None:
+        """Go on above another state. # R2"""
+        self._outboxes = outboxes
+        self._own.clear()
+
+    def take_publications(self) -> list[PublishItems]:
+        """Return what is to be gossiped, once."""
+        publications, self._publications = self._publications, []
+        return publications
+
+    def on_gossiped(self, checked: Sequence[CheckedItem]) -> None:
+        """Remember deliveries that would take effect; anything else is no business of the relay."""
+        for delivery in checked:
+            if not isinstance(delivery, Delivery) or self._outboxes.check_delivery(delivery) is not None:
+                continue
+            if len(self._gossiped) >= GOSSIPED_MAX and delivery.message.id not in self._gossiped:
+                self.counters.gossiped_dropped += 1
+                continue
+            self.counters.gossiped += 1
+            self._gossiped[delivery.message.id] = delivery
+
+    def on_executed(self, now: Instant) -> None:
+        """A block was executed: put what is due into the lane, gossip what only few can prove."""
+        self._own = self._prove_own()
+        self._gossiped = {found: one for found, one in self._gossiped.items() if self._is_good(one)}
+        deliveries = {**self._gossiped, **self._own}
+        self._door.include([_want(delivery) for delivery in deliveries.values()], self._outboxes.height, now)
+        self._publish([one for one in self._own.values() if one.message.source in self._split_sources])
+
+    def _prove_own(self) -> dict[Digest, Delivery]:
+        """Return a delivery per message that can be proven here, the one of before while it is still good."""
+        proven: dict[Digest, Delivery] = {}
+        for source, message_ids in self._outboxes.get_undelivered().items():
+            for message_id in islice(message_ids, RELAYED_PER_SOURCE_MAX):
+                delivery = self._own.get(message_id)
+                if delivery is None or not self._is_good(delivery):
+                    delivery = self._outboxes.prove_message(source, message_id)
+                if delivery is not None:
+                    proven[message_id] = delivery
+        return proven
+
+    def _is_good(self, delivery: Delivery) -> bool:
+        return self._outboxes.check_delivery(delivery) is None
+
+    def _publish(self, deliveries: Sequence[Delivery]) -> None:
+        height = self._outboxes.height
+        last = {one.message.id: self._published.get(one.message.id, -PUBLISH_AGAIN_HEIGHTS) for one in deliveries}
+        due = [one for one in deliveries if height - last[one.message.id] >= PUBLISH_AGAIN_HEIGHTS]
+        if due:
+            last.update((one.message.id, height) for one in due)
+            self._publications.append(PublishItems(tuple(one.item_bytes for one in due)))
+        self._published = last
+
+
+def _want(delivery: Delivery) -> Wanted:
+    """A message with another proof is another item: it may have its turn again."""
+    return Wanted(delivery.message.id, hash_tagged(Tag.ITEM, delivery.item_bytes), delivery.item_bytes)
