@@ -7,7 +7,12 @@ import argparse
 from sequencer.cli.ask import get_url
 from sequencer.cli.command import CommandError, add_rpc
 
-EXAMPLES = {"swap": "an atomic exchange over two rollups, then one that must abort"}
+EXAMPLES = {
+    "swap": "an atomic exchange over two rollups, then one that must abort",
+    "guard": "a payment on a condition over two rollups together",
+    "message": "an amount sent to another rollup, which arrives once",
+    "split_swap": "a swap that is paid on a rollup which other nodes run",
+}
 """Name → what it shows; the module is `sequencer.examples.<name>`, a program of its own."""
 
 

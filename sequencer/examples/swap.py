@@ -9,13 +9,10 @@ Run: `sequencer example swap`, or `python -m sequencer.examples.swap http://127.
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict, astuple, dataclass
 
-import trio
-
-from sequencer.errors import LocalError
+from sequencer.examples.stage import Stage, play, play_alone
 from sequencer.execution.conditions import make_nonce_key
 from sequencer.execution.machines.transfer import make_balance_key
 from sequencer.light import ReceiptView
@@ -134,28 +131,22 @@ def is_untouched(made: Attempt) -> bool:
 
 def main(url: str, is_json: bool = False) -> int:
     """Run the example; return 1 if the network did not keep its promise."""
-    is_kept = trio.run(run, url, is_json)
-    return 0 if is_kept else 1
+    return play(run, url, is_json)
 
 
-async def run(url: str, is_json: bool) -> bool:
-    """Exchange, then fail to exchange; return whether both went as they must."""
-    say = _be_silent if is_json else print
-    async with Client(url) as client:
-        await client.fetch_genesis()
-        exchange = await meet(client)
-        say(f"Alice gives {GOLD} gold on alpha, Bob gives {SILVER} silver on beta: one bundle, both sign.\n")
-        swapped = await attempt(exchange, SILVER)
-        say(describe(swapped))
-        say(f"\nThe same bundle, on the condition that Bob has {FALSE_MINIMUM:,} silver. He has not.\n")
-        refused = await attempt(exchange, FALSE_MINIMUM)
-        say(describe(refused))
-        is_kept = is_swapped(swapped) and is_untouched(refused)
-        say(f"\nBalances and nonces did not move; the fee ({refused.fee}) and one sequence are spent.")
-        say(f"All or nothing: {'kept' if is_kept else 'BROKEN'}.")
-    if is_json:
-        print(json.dumps({"kept": is_kept, "swapped": to_json(swapped), "refused": to_json(refused)}))
-    return is_kept
+async def run(stage: Stage) -> dict[str, object]:
+    """Exchange, then fail to exchange; both must go as they must."""
+    exchange = Exchange(stage.client, stage.alice, stage.bob)
+    stage.say(f"Alice gives {GOLD} gold on alpha, Bob gives {SILVER} silver on beta: one bundle, both sign.\n")
+    swapped = await attempt(exchange, SILVER)
+    stage.say(describe(swapped))
+    stage.say(f"\nThe same bundle, on the condition that Bob has {FALSE_MINIMUM:,} silver. He has not.\n")
+    refused = await attempt(exchange, FALSE_MINIMUM)
+    stage.say(describe(refused))
+    is_kept = is_swapped(swapped) and is_untouched(refused)
+    stage.say(f"\nBalances and nonces did not move; the fee ({refused.fee}) and one sequence are spent.")
+    stage.say(f"All or nothing: {'kept' if is_kept else 'BROKEN'}.")
+    return {"kept": is_kept, "swapped": to_json(swapped), "refused": to_json(refused)}
 
 
 def describe(made: Attempt) -> str:
@@ -193,19 +184,5 @@ def to_json(made: Attempt) -> dict[str, object]:
     }
 
 
-async def meet(client: Client) -> Exchange:
-    """Return Alice and Bob; raises `LocalError` on a network without them or without the two rollups."""
-    accounts = {entry.name: Account(entry.seed, entry.name) for entry in await client.get_development_accounts()}
-    if not {"alice", "bob"} <= accounts.keys():
-        raise LocalError("this network has no alice and bob; `sequencer devnet` makes them")
-    for rollup in ("alpha", "beta"):
-        client.genesis.get_rollup_by_name(rollup)
-    return Exchange(client, accounts["alice"], accounts["bob"])
-
-
-def _be_silent(_: str) -> None:
-    """Under --json only the result is printed."""
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:8600"))
+    sys.exit(play_alone(run))

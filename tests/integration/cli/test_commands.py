@@ -230,6 +230,21 @@ async def test_example_swap_tells_its_story(shell: Shell) -> None:
         assert text in done.out, done.out
 
 
+async def test_example_guard_pays_only_while_both_rollups_hold_enough(shell: Shell) -> None:
+    """The sum that was found is one payment short of what was demanded."""
+    done = await shell.ask("example", "guard")
+    assert (done.status, done.result["kept"]) == (0, True), done.err
+    assert done.result["refused"].startswith("ABORT NO:gamma:BELOW_MINIMUM")
+    assert done.result["failures"] == ["gamma: expected a sum of at least 1999990, found 1999980"]
+
+
+async def test_example_split_swap_names_what_it_misses(shell: Shell) -> None:
+    """A network without a split rollup is told how to get one."""
+    done = await shell.run("example", "split_swap", "--rpc", shell.url)
+    assert done.status != 0
+    assert "delta:transfer:split=3" in done.err
+
+
 async def test_load_counts_add_up_and_every_outcome_is_right(shell: Shell) -> None:
     """A short run with bundles: all final, false ones aborted, nothing partial."""
     done = await shell.ask("load", "--rate", "100", "--seconds", "2", "--bundles", "0.2")
