@@ -1,7 +1,7 @@
 """Turn what a person writes into a signed transaction: names become addresses, what is left out is filled in.
 
 A draft is the object form of `seq_sendTransaction` without signatures, in which an address may be
-the name of a devnet account, an argument may be `{"account": "bob"}`, and these may be missing:
+the name of a devnet account, an argument may be `{"account": "bob"}` or `{"rollup": "beta"}`, and these may be missing:
 chain_id, channel (0), sequence (the next), valid_from (now), valid_until (1,000 heights on),
 decide_within (0, or 64 if a split rollup is touched), deps, a leg's conditions and access. A leg may have a
 `conditional` in the words of ERC-7796; the accounts in it may be names too.
@@ -130,10 +130,15 @@ def _fill_in_conditional(desk: Desk, conditional: object) -> object:
 def _fill_in_operation(desk: Desk, operation: object) -> object:
     if not isinstance(operation, dict) or not isinstance(operation.get("arguments"), list):
         return operation
-    arguments = [
-        desk.get_address(argument["account"])
-        if isinstance(argument, dict) and set(argument) == {"account"}
-        else argument
-        for argument in operation["arguments"]
-    ]
-    return {**operation, "arguments": arguments}
+    return {**operation, "arguments": [_fill_in_argument(desk, argument) for argument in operation["arguments"]]}
+
+
+def _fill_in_argument(desk: Desk, argument: object) -> object:
+    """Replace the name of an account by its address, that of a rollup by its id."""
+    match argument:
+        case {"account": name, **rest} if not rest:
+            return desk.get_address(name)
+        case {"rollup": str(name), **rest} if not rest:
+            return str(desk.genesis.get_rollup_by_name(name).id)
+        case _:
+            return argument

@@ -47,6 +47,24 @@ async def send_bundle(shell: Shell, conditions: list[object]) -> Done:
     return await shell.ask("bundle", "send", str(path))
 
 
+async def test_draft_names_accounts_rollups_and_outputs(shell: Shell) -> None:
+    """Burn on alpha, mint on beta, send from beta, and demand something of what a leg read."""
+    burn = {"name": "burn", "arguments": ["gold", "5"]}
+    mint = {"name": "mint", "arguments": ["gold", {"account": "bob"}, "5"]}
+    send = {"name": "send", "arguments": [{"rollup": "alpha"}, "gold", {"account": "alice"}, "1"]}
+    read = {"name": "read_balance", "arguments": ["gold", {"account": "bob"}]}
+    demand = {"name": "require_at_least", "arguments": ["1", {"leg": 1, "output": "balance"}]}
+    legs = [
+        {"rollup": "alpha", "signer": "alice", "operations": [burn]},
+        {"rollup": "beta", "signer": "bob", "operations": [mint, send, read]},
+        {"rollup": "gamma", "signer": "alice", "operations": [demand]},
+    ]
+    path = shell.folder / "bundle.json"
+    path.write_text(json.dumps({"payer": "alice", "legs": legs}))
+    done = await shell.ask("bundle", "send", str(path))
+    assert (done.status, done.result["status"]) == (0, "committed"), done.err
+
+
 FALSE_CONDITION = {"kind": "at_least", "key": "balance/silver/ff", "low": "1"}
 
 
