@@ -1,8 +1,8 @@
 """Swap on one rollup and be paid on another that other nodes run, in one bundle.
 
 Alice sells gold to beta's pool and gets the silver on a split rollup, to the unit that the pool gave: what one leg
-burns on beta another mints there. The validators execute beta, the split rollup's own executors vouch for theirs, and the
-bundle takes effect on both or on none. Then the same with a minimum that no pool gives: nothing happens on either.
+burns on beta another mints there. The validators execute beta, the split rollup's own executors vouch for theirs, and
+the bundle takes effect on both or on none. Then the same with a minimum that no pool gives: nothing happens on either.
 
 Run: `sequencer example split_swap` on `sequencer devnet --rollups alpha,beta,delta:transfer:split=3`.
 """
