@@ -22,33 +22,34 @@ from sequencer.types.bundle import (
     TimeWindow,
 )
 from sequencer.types.item import SignedBundle, check_item
-from sequencer.types.primitives import StateValue
+from sequencer.types.primitives import RollupId, StateValue
 from tests.execution_world import ALICE, ALPHA, BETA, BOB, GAMMA, GENESIS, World, verify_token
 from tests.properties.execution_log import assert_equal_states
 
 U64 = 2**64 - 1
 STRANGE: dict[str, StateValue] = {
-    f"balance/USD/{ALICE.hex()}": U64,
-    f"balance/ETH/{ALICE.hex()}": b"bytes",
-    f"balance/USD/{BOB.hex()}": U64 - 1,
-    f"balance/ETH/{BOB.hex()}": U64,
-    "pool/ETH-USD/ETH": U64,
-    "pool/ETH-USD/USD": 1,
-    "pool/DOT-USD/DOT": b"x",
-    "pool/DOT-USD/USD": 5,
     f"nonce/{ALICE.hex()}": U64 - 1,
     f"nonce/{BOB.hex()}": b"nonce",
     "kv/a": U64,
     "kv/b": b"b",
 }
+RICH: dict[RollupId, dict[str, StateValue]] = {
+    ALPHA: {f"balance/USD/{ALICE.hex()}": U64 - 4, f"balance/USD/{BOB.hex()}": 1, f"balance/ETH/{BOB.hex()}": 5},
+    BETA: {"pool/ETH-USD/ETH": U64 - 10, "pool/ETH-USD/USD": 1, "pool/DOT-USD/DOT": 3, "pool/DOT-USD/USD": 2},
+    GAMMA: {f"balance/ETH/{ALICE.hex()}": 5},
+}
+"""Every asset adds up to u64, the most that a genesis may give."""
 HOSTILE = replace(
-    GENESIS, rollups=tuple(replace(rollup, state=tuple(sorted(STRANGE.items()))) for rollup in GENESIS.rollups)
+    GENESIS,
+    rollups=tuple(
+        replace(rollup, state=tuple(sorted({**STRANGE, **RICH[rollup.id]}.items()))) for rollup in GENESIS.rollups
+    ),
 )
 """The same network with states at every bound and of the wrong type."""
 
 SIGNERS = st.sampled_from((ALICE, BOB))
 AMOUNTS = st.sampled_from((0, 1, 2, 1_000, U64 - 1, U64))
-KEYS = st.sampled_from([*sorted(STRANGE), "kv/c", "kv/", "outside"])
+KEYS = st.sampled_from([*sorted({**STRANGE, **RICH[ALPHA], **RICH[BETA]}), "kv/c", "kv/", "outside"])
 TEXTS = st.sampled_from(("USD", "ETH", "DOT", "", "é", "a" * 17, "kv/", "kv/a b")) | KEYS
 BLOBS = st.sampled_from((ALICE, BOB, b"", b"x" * 31, b"y" * 1_024))
 ASSETS = st.sampled_from(("USD", "ETH", "DOT"))

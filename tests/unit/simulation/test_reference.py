@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 
-from sequencer.simulation import reference, workload
+import pytest
+
+from sequencer.simulation import reference
 from sequencer.simulation.workload import Workload
 from tests.architecture.source import ROOT, find_imports
 from tests.execution_world import ACCOUNTS, GENESIS, sign_token
 
-ALLOWED = ("sequencer.types", "sequencer.codec", "sequencer.errors")
+ALLOWED = ("sequencer.types", "sequencer.codec", "sequencer.errors", reference.__name__)
+JUDGES = [*sorted((ROOT / "sequencer/simulation/reference").glob("*.py")), ROOT / "sequencer/simulation/workload.py"]
 
 
-def find_sequencer_imports(name: str) -> list[str]:
-    path = ROOT / "sequencer" / "simulation" / name
-    found = find_imports(path.read_text(), "sequencer.simulation")
-    return [entry.module for entry in found if entry.module.startswith("sequencer")]
-
-
-def test_reference_shares_no_code_with_execution_or_state() -> None:
+@pytest.mark.parametrize("path", JUDGES, ids=lambda path: path.stem)
+def test_reference_shares_no_code_with_execution_or_state(path: Path) -> None:
     """Two implementations of one rule can disagree; one cannot."""
-    for name in (reference.__name__, workload.__name__):
-        modules = find_sequencer_imports(name.rpartition(".")[2] + ".py")
-        assert modules
-        assert [module for module in modules if not module.startswith(ALLOWED)] == []
+    found = find_imports(path.read_text(), "sequencer.simulation")
+    modules = [entry.module for entry in found if entry.module.startswith("sequencer")]
+    assert modules
+    assert [module for module in modules if not module.startswith(ALLOWED)] == []
 
 
 def test_workload_is_a_function_of_its_seed() -> None:

@@ -1,39 +1,45 @@
-"""Interpret the log once more, slowly and plainly, to judge the executor by. # A1 A3 A4 A6 A7 A8 A10 A15 A16 A17
+"""Run conditions and operations on plain dicts, every access checked. # A5 A7 A10 A19 A20
 
-Written from `specs/atomicity.md` alone: it shares no code with `execution` or `state`, keeps
-plain dicts, copies them for every bundle, and knows neither slices nor roots.
+Written from the tables of `specs/atomicity.md`. A refusal is an exception that carries its code.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from sequencer.codec import U64_MAX
 from sequencer.errors import DecodeError
-from sequencer.types.block import BlockHeader
 from sequencer.types.bundle import (
     AccessMode,
     AtLeast,
-    Bundle,
     Condition,
     Equals,
     HeightWindow,
     InRange,
     Leg,
     NonceIs,
-    Operation,
-    Reference,
     TimeWindow,
     read_key,
 )
-from sequencer.types.genesis import Genesis
-from sequencer.types.item import CheckedItem, SignedBundle, compute_item_id
-from sequencer.types.outcome import ItemResult, Reason, Rejection, Status
+from sequencer.types.message import CrossMessage, compute_message_id
 from sequencer.types.primitives import Address, Digest, Height, RollupId, StateValue
 
 State: TypeAlias = dict[str, StateValue]
 Exports: TypeAlias = dict[str, int]
+
+OUTBOX = "outbox/"
+"""Keys of messages that wait; no leg may touch them. # A19"""
+SENDS_PER_LEG_MAX = 16
+BALANCE_MACHINES = ("transfer", "amm")
+"""Machines whose rollups can receive a message."""
+
+
+class Place(NamedTuple):
+    """The block that has an item: what conditions on height and time look at. # A10"""
+
+    height: Height
+    time_ms: int
 
 
 class No(Exception):
@@ -43,14 +49,21 @@ class No(Exception):
 class View:
     """One leg's access to one rollup's trial state. # A7"""
 
-    def __init__(self, state: State, leg: Leg) -> None:
+    def __init__(self, state: State, leg: Leg, bundle_id: Digest, index: int, machines: Mapping[RollupId, str]) -> None:
         self.state = state
+        self.rollup = leg.rollup
         self.signer = leg.signer
-        self.declared = None if leg.access is None else dict(leg.access)
+        self.machines = machines
         self.exports: Exports = {}
+        self.operation = 0
+        """Index of the one that runs."""
+        self._declared = None if leg.access is None else dict(leg.access)
+        self._bundle_id = bundle_id
+        self._index = index
+        self._sent = 0
 
     def read(self, key: str) -> StateValue:
-        if self.declared is not None and key not in self.declared:
+        if key.startswith(OUTBOX) or (self._declared is not None and key not in self._declared):
             raise No("ACCESS")
         return self.state.get(key, 0)
 
@@ -61,7 +74,7 @@ class View:
         return value
 
     def write(self, key: str, value: StateValue) -> None:
-        if self.declared is not None and self.declared.get(key) != AccessMode.WRITE:
+        if key.startswith(OUTBOX) or (self._declared is not None and self._declared.get(key) != AccessMode.WRITE):
             raise No("ACCESS")
         if isinstance(value, int) and value > U64_MAX:
             raise No("OVERFLOW")
@@ -70,8 +83,16 @@ class View:
         else:
             self.state.pop(key, None)
 
+    def send(self, destination: RollupId, asset: str, to: Address, amount: int) -> None:
+        """Put a message into the outbox, which no declaration covers: nothing can read it. # A19"""
+        self._sent += 1
+        demand(self._sent <= SENDS_PER_LEG_MAX, "TOO_MANY_MESSAGES")
+        message_id = compute_message_id(self._bundle_id, self._index, self.operation)
+        message = CrossMessage(self.rollup, destination, asset, self.signer, to, amount, message_id)
+        self.state[OUTBOX + message_id.hex()] = message.to_bytes()
 
-def meets(condition: Condition, view: View, header: BlockHeader) -> None:
+
+def meets(condition: Condition, view: View, place: Place) -> None:
     """Raise `No` unless the condition holds. # A5 A10"""
     if isinstance(condition, Equals):
         demand((view.read(condition.key) or None) == condition.value, "NOT_EQUAL")
@@ -80,9 +101,9 @@ def meets(condition: Condition, view: View, header: BlockHeader) -> None:
     elif isinstance(condition, InRange):
         demand(condition.low <= view.amount(condition.key) <= condition.high, "OUT_OF_RANGE")
     elif isinstance(condition, HeightWindow):
-        demand(condition.low <= header.height <= condition.high, "OUTSIDE_HEIGHTS")
+        demand(condition.low <= place.height <= condition.high, "OUTSIDE_HEIGHTS")
     elif isinstance(condition, TimeWindow):
-        demand(condition.low_ms <= header.time_ms <= condition.high_ms, "OUTSIDE_TIMES")
+        demand(condition.low_ms <= place.time_ms <= condition.high_ms, "OUTSIDE_TIMES")
     elif isinstance(condition, NonceIs):
         demand(condition.account == view.signer, "NOT_SIGNER")
         key = "nonce/" + condition.account.hex()
@@ -96,8 +117,9 @@ def demand(holds: bool, code: str) -> None:
         raise No(code)
 
 
-def shape(arguments: Sequence[object], pattern: str) -> None:
-    """Demand one argument per letter: b bytes, i integer, v integer or bytes, a asset, p positive, r key, k kv key.
+def shape(view: View, arguments: Sequence[object], pattern: str) -> None:
+    """Demand one argument per letter: b bytes, i integer, v integer or bytes, a asset, p positive, r key, k kv key,
+    d another rollup that has balances.
 
     A pattern that ends with + takes its last letter once or more.
     """
@@ -111,6 +133,10 @@ def shape(arguments: Sequence[object], pattern: str) -> None:
         elif letter == "a":
             is_asset = isinstance(value, str) and value.isascii() and value.isalnum() and len(value) <= 16
             demand(is_asset, "BAD_ARGUMENT")
+        elif letter == "d":
+            demand(isinstance(value, int), "BAD_ARGUMENT")
+            others = [r for r, machine in view.machines.items() if machine in BALANCE_MACHINES and r != view.rollup]
+            demand(value in others, "BAD_DESTINATION")
         elif letter == "p":
             demand(isinstance(value, int) and value > 0, "BAD_ARGUMENT")
         else:
@@ -183,6 +209,13 @@ def _run_transfer(view: View, asset: str, to: Address, amount: int) -> None:
     view.exports["amount"] = amount
 
 
+def _run_send(view: View, destination: RollupId, asset: str, to: Address, amount: int) -> None:
+    demand(len(to) == 32, "BAD_ARGUMENT")
+    pay(view, asset, amount)
+    view.send(destination, asset, to, amount)
+    view.exports["amount"] = amount
+
+
 def _run_swap(view: View, sold: str, bought: str, amount: int, floor: int) -> None:
     demand(sold != bought, "BAD_ARGUMENT")
     pool = "pool/" + "-".join(sorted((sold, bought))) + "/"
@@ -236,6 +269,7 @@ _TRANSFER: _Operations = {
     "burn": (_run_burn, "ap"),
     "mint": (_run_mint, "abp"),
     "read_balance": (_run_read_balance, "ab"),
+    "send": (_run_send, "dabp"),
 }
 _AMM: _Operations = {**_TRANSFER, "swap": (_run_swap, "aapi"), "add_liquidity": (_run_add_liquidity, "aapp")}
 OPERATIONS: Mapping[str, _Operations] = {
@@ -243,119 +277,3 @@ OPERATIONS: Mapping[str, _Operations] = {
     "transfer": _TRANSFER,
     "amm": _AMM,
 }
-
-
-class ReferenceInterpreter:
-    """Applies whole blocks; `states`, `deposits`, `sequences` and `burned` are plain and always current."""
-
-    def __init__(self, genesis: Genesis) -> None:
-        self.parameters = genesis.parameters
-        self.names = {rollup.id: rollup.name for rollup in genesis.rollups}
-        self.machines = {rollup.id: rollup.machine for rollup in genesis.rollups}
-        self.states: dict[RollupId, State] = {rollup.id: dict(rollup.state) for rollup in genesis.rollups}
-        self.deposits = dict(genesis.deposits)
-        self.sequences: dict[tuple[Address, int], int] = {}
-        self.burned = 0
-        self.committed: dict[Digest, Height] = {}
-
-    def apply(self, header: BlockHeader, items: Sequence[tuple[bytes, CheckedItem]]) -> tuple[ItemResult, ...]:
-        """Apply one block's items in order and return what became of each."""
-        return tuple(self._apply_item(header, index, *item) for index, item in enumerate(items))
-
-    def _apply_item(self, header: BlockHeader, index: int, item: bytes, checked: CheckedItem) -> ItemResult:
-        item_id = compute_item_id(item, checked)
-        if isinstance(checked, Rejection):
-            return ItemResult(index, item_id, Status.INADMISSIBLE, checked.reason.value, 0)
-        if not isinstance(checked, SignedBundle):
-            return ItemResult(index, item_id, Status.INADMISSIBLE, Reason.UNKNOWN_KIND.value, 0)
-        bundle = checked.bundle
-        fee = self.parameters.fee_base + self.parameters.fee_per_operation * sum(len(x.operations) for x in bundle.legs)
-        refusal = self._refuse(bundle, header.height, fee)
-        if refusal:
-            return ItemResult(index, item_id, Status.INADMISSIBLE, refusal, 0)
-        self.sequences[bundle.payer, bundle.channel] = bundle.sequence + 1
-        self.deposits[bundle.payer] -= fee
-        self.burned += fee
-        reason = self._decide(bundle, header)
-        return ItemResult(index, item_id, Status.ABORT if reason else Status.COMMIT, reason, fee)
-
-    def _refuse(self, bundle: Bundle, height: Height, fee: int) -> str:
-        """Return why the bundle is inadmissible, or nothing. # A3"""
-        expected = self.sequences.get((bundle.payer, bundle.channel), 0)
-        if bundle.sequence != expected:
-            return "SEQUENCE_USED" if bundle.sequence < expected else "SEQUENCE_GAP"
-        if not bundle.valid_from <= height <= bundle.valid_until:
-            return "NOT_YET_VALID" if height < bundle.valid_from else "EXPIRED"
-        return "" if self.deposits.get(bundle.payer, 0) >= fee else "UNFUNDED"
-
-    def _decide(self, bundle: Bundle, header: BlockHeader) -> str:
-        """Commit the trial states and return nothing, or return why the bundle aborts. # A8"""
-        trial = {rollup: dict(self.states[rollup]) for rollup in bundle.rollups}
-        refusals = self._run_legs(bundle, header, trial)
-        for rollup in bundle.rollups:
-            if rollup in refusals:
-                return f"NO:{self.names[rollup]}:{refusals[rollup]}"
-        for dep in bundle.deps:
-            if header.height - self.committed.get(dep, -1_025) > 1_024:
-                return f"DEP:{dep.hex()}"
-        self.states.update(trial)
-        self.committed[bundle.id] = header.height
-        return ""
-
-    def _run_legs(self, bundle: Bundle, header: BlockHeader, trial: dict[RollupId, State]) -> dict[RollupId, str]:
-        refusals: dict[RollupId, str] = {}
-        halted: set[RollupId] = set()
-        exports: list[Exports | None] = []
-        for index, leg in enumerate(bundle.legs):
-            exports.append(None)
-            if leg.rollup in halted or any(exports[producer] is None for producer in producers(leg)):
-                halted.add(leg.rollup)
-                continue
-            view = View(trial[leg.rollup], leg)
-            refusal = self._run_leg(leg, view, exports, header)
-            if refusal:
-                refusals[leg.rollup] = f"{refusal[0]}@legs[{index}].{refusal[1]}"
-                halted.add(leg.rollup)
-            else:
-                exports[index] = view.exports
-        return refusals
-
-    def _run_leg(
-        self, leg: Leg, view: View, exports: Sequence[Exports | None], header: BlockHeader
-    ) -> tuple[str, str] | None:
-        """Return the code and the place of the first refusal."""
-        place = ""
-        try:
-            for number, condition in enumerate(leg.conditions):
-                place = f"conditions[{number}]"
-                meets(condition, view, header)
-            for number, operation in enumerate(leg.operations):
-                place = f"operations[{number}]"
-                self._run_operation(leg.rollup, operation, view, exports)
-        except No as no:
-            return str(no), place
-        return None
-
-    def _run_operation(
-        self, rollup: RollupId, operation: Operation, view: View, exports: Sequence[Exports | None]
-    ) -> None:
-        known = OPERATIONS[self.machines[rollup]]
-        demand(operation.name in known, "UNKNOWN_OPERATION")
-        run, pattern = known[operation.name]
-        arguments = [resolve(argument, exports) for argument in operation.arguments]
-        shape(arguments, pattern)
-        run(view, *arguments)
-
-
-def producers(leg: Leg) -> list[int]:
-    """Return the legs that this one refers to."""
-    return [x.leg for operation in leg.operations for x in operation.arguments if isinstance(x, Reference)]
-
-
-def resolve(argument: object, exports: Sequence[Exports | None]) -> object:
-    """Replace a reference by the producer's export. # A15"""
-    if not isinstance(argument, Reference):
-        return argument
-    found = exports[argument.leg] or {}
-    demand(argument.name in found, "NO_OUTPUT")
-    return found[argument.name]
