@@ -25,6 +25,7 @@ from sequencer.execution.evaluation import Failure
 from sequencer.execution.explanations import BundleCheck, ExplanationTable, get_failures
 from sequencer.execution.history import StateListing, StateReading, Version, VersionHistory
 from sequencer.execution.machines import get_machine
+from sequencer.execution.outlook import Basis
 from sequencer.execution.snapshot import Snapshot, SnapshotRow, read_snapshot
 from sequencer.state.journal import Journal
 from sequencer.state.state_tree import StateTree, build_tree
@@ -89,6 +90,12 @@ class Executor:
     def commitment(self) -> Commitment:
         """Commitment of the newest executed height."""
         return self._newest.commitment
+
+    @property
+    def basis(self) -> Basis:
+        """What an outlook on the next block rests on."""
+        next_block = BlockContext(self.height + 1, self.header.time_ms + 1)
+        return Basis(self._newest.states, self._rules.machines, self._window, next_block)
 
     @property
     def is_busy(self) -> bool:

@@ -3,6 +3,7 @@
 mempool    what each event does with the transactions held
 agenda     when to look at one again
 entry      one transaction from admission until it is executed or expired
+patience   what would abort now, and how long it is held back for that
 answers    which client waits for which transactions
 ranking    who includes what came by gossip, and when
 """

@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 
 from sequencer.types.item import SignedBundle
-from sequencer.types.primitives import Address, Digest
+from sequencer.types.primitives import Address, Digest, Height
 
 
 class Stage(enum.Enum):
@@ -31,6 +31,10 @@ class Entry:
     gossip_ms: int | None
     """When it is gossiped; None if never (again)."""
     stage: Stage = Stage.HELD
+    held_since: Height | None = None
+    """Executed height at which it would have aborted for the first time."""
+    judged_height: Height | None = None
+    """Executed height at which it was found that it would abort."""
 
     @property
     def id(self) -> Digest:

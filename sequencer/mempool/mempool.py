@@ -15,6 +15,7 @@ from typing import Protocol, TypeAlias
 from sequencer.mempool.agenda import Agenda
 from sequencer.mempool.answers import REQUESTS_MAX, Answers
 from sequencer.mempool.entry import Entry, Stage
+from sequencer.mempool.patience import Outlook, Patience
 from sequencer.mempool.ranking import compute_rank
 from sequencer.types.bundle import CHANNEL_MAX, Bundle
 from sequencer.types.effects import Answer, PublishItems, Submission, SubmissionStatus
@@ -84,8 +85,12 @@ class Mempool:
         accounts: Accounts,
         add_to_lane: AddToLane | None,
         is_gossip_enabled: bool,
+        outlook: Outlook | None = None,
     ) -> None:
-        """Hold transactions for a node; `add_to_lane` is None for a node without a lane of its own."""
+        """Hold transactions for a node; `add_to_lane` is None for a node without a lane of its own.
+
+        Without an `outlook` nothing is held back for a condition that is false.
+        """
         self._parameters = parameters
         self._committee_size = committee_size
         self._own_index = own_index
@@ -99,6 +104,7 @@ class Mempool:
         self._by_time = Agenda()
         self._by_height = Agenda()
         self._answers = Answers()
+        self.patience = Patience(outlook)
         self._publish: list[PublishItems] = []
         self.counters = MempoolCounters()
 
@@ -119,6 +125,7 @@ class Mempool:
             "mempool_bytes": (self._bytes, BYTES_MAX),
             "mempool_sequences_per_channel": (successors, SUCCESSORS_MAX + 1),
             "requests_waiting": (self._answers.size, REQUESTS_MAX),
+            **self.patience.get_bounds(),
         }
 
     def take_answers(self) -> list[Answer]:
@@ -194,9 +201,10 @@ class Mempool:
         for key in keys:
             self._promote(key, now)
 
-    def move_to(self, accounts: Accounts, add_to_lane: AddToLane | None) -> None:
+    def move_to(self, accounts: Accounts, add_to_lane: AddToLane | None, outlook: Outlook | None = None) -> None:
         """Go on above another state and another own lane; `on_moved` must follow."""
         self._accounts, self._add_to_lane = accounts, add_to_lane
+        self.patience.move_to(outlook)
 
     def on_moved(self, now: Instant) -> None:
         """The state jumped: what it has consumed leaves, and what waited in the lane before waits again. # R2"""
@@ -211,6 +219,7 @@ class Mempool:
             return
         self.counters.requeued += 1
         entry.stage = Stage.HELD
+        self.patience.forget(entry)
 
     def on_lane_moved(self, now: Instant) -> None:
         """Finality took batches of the own lane: nobody leaves it out."""
@@ -327,7 +336,11 @@ class Mempool:
         is_open = self._accounts.height + 1 >= entry.signed.bundle.valid_from
         if self._add_to_lane is None or now.mono_ms < entry.include_ms or not is_open:
             return False
+        if not self.patience.admits(entry, self._accounts.height):
+            self._wake_at(self._by_height, self._accounts.height + 1, entry)
+            return False
         if not self._add_to_lane(entry.id, entry.signed.item_bytes, now):
+            self.patience.forget(entry)
             self._wake_at(self._by_time, now.mono_ms + LANE_RETRY_MS, entry)
             return False
         entry.stage = Stage.LANED
@@ -361,6 +374,7 @@ class Mempool:
 
     def _drop(self, entry: Entry) -> None:
         del self._entries[entry.id]
+        self.patience.forget(entry)
         self._bytes -= len(entry.signed.item_bytes)
         queue = self._channels[entry.channel_key]
         queue[entry.sequence].remove(entry.id)

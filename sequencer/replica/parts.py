@@ -7,6 +7,7 @@ from collections import deque
 from sequencer.consensus.core import Consensus
 from sequencer.consensus.own_votes import OwnVotes
 from sequencer.execution.executor import Executor
+from sequencer.execution.outlook import Outlook
 from sequencer.lanes.lanes import Lanes
 from sequencer.lanes.spam import WINDOW_BLOCKS, SpamWindow, make_spam_window
 from sequencer.mempool.mempool import AddToLane, Mempool
@@ -108,7 +109,7 @@ class Parts:
             self._begin(add_to_lane)
         else:
             self._take_over(earlier)
-            self.mempool.move_to(self.executor, add_to_lane)
+            self.mempool.move_to(self.executor, add_to_lane, Outlook(self.executor))
 
     def _on_replayed(self, block: FinalizedBlock, executed: ExecutedBlock) -> None:
         """A stored block was executed again. # R1 D1 L9"""
@@ -135,6 +136,7 @@ class Parts:
             self.executor,
             add_to_lane,
             config.is_gossip_enabled,
+            Outlook(self.executor),
         )
         following = Following() if config.index is None else None
         self.catch_up = CatchUp(genesis.chain_id, genesis.committee, config.verifier, following)

@@ -73,6 +73,8 @@ def collect_statistics(parts: Parts, submissions_refused: int, messages_refused:
             "items_rejected": mempool.rejected,
             "items_expired": mempool.expired,
             "items_requeued": mempool.requeued,
+            "items_held_back": parts.mempool.patience.held_back,
+            "items_taken_anyway": parts.mempool.patience.taken_anyway,
             "batches_out_of_window": lanes.batches_out_of_window,
             "batches_refused": lanes.batches_refused,
             "batches_pushed": lanes.batches_pushed,

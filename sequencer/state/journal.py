@@ -7,9 +7,9 @@ none. Both cost O(writes since the mark).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
 from sequencer.errors import LocalError
-from sequencer.state.state_tree import StateTree
 from sequencer.types.primitives import StateValue
 
 
@@ -20,12 +20,19 @@ class _Unwritten:
 _UNWRITTEN = _Unwritten()
 
 
+class State(Protocol):
+    """What a journal is written over."""
+
+    def get(self, key: str) -> StateValue | None:
+        """Return the value of a key, or None if absent."""
+
+
 class Journal:
     """A write set over `base`; zero and empty values are stored as absent."""
 
     __slots__ = ("_base", "_undo", "_writes")
 
-    def __init__(self, base: StateTree) -> None:
+    def __init__(self, base: State) -> None:
         self._base = base
         self._writes: dict[str, StateValue | None] = {}
         self._undo: list[tuple[str, StateValue | _Unwritten | None]] = []
@@ -54,7 +61,7 @@ class Journal:
             else:
                 self._writes[key] = previous
 
-    def rebase(self, base: StateTree) -> None:
+    def rebase(self, base: State) -> None:
         """Start an empty write set over `base`; earlier marks are gone."""
         self._base = base
         self._writes.clear()

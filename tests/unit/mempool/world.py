@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sequencer.mempool.mempool import Mempool
+from sequencer.mempool.patience import Outlook
 from sequencer.types.bundle import Bundle, Leg, Operation
 from sequencer.types.effects import Answer, Submission
 from sequencer.types.item import CheckedItem, SignedBundle
@@ -63,13 +64,18 @@ class Pool:
     """Validator 0's mempool; `laned` is what it handed to its lane."""
 
     def __init__(
-        self, index: int | None = 0, has_lane: bool = True, is_gossip: bool = True, parameters: Parameters = PARAMETERS
+        self,
+        index: int | None = 0,
+        has_lane: bool = True,
+        is_gossip: bool = True,
+        parameters: Parameters = PARAMETERS,
+        outlook: Outlook | None = None,
     ) -> None:
         self.accounts = ScriptedAccounts()
         self.laned: list[Digest] = []
         self.has_room = True
         lane = self._add_to_lane if has_lane else None
-        self.mempool = Mempool(parameters, 4, index, self.accounts, lane, is_gossip)
+        self.mempool = Mempool(parameters, 4, index, self.accounts, lane, is_gossip, outlook)
         self.now_ms = 0
         self._requests = 0
 
