@@ -36,6 +36,9 @@ class TransactionRow(NamedTuple):
 
     height: Height
     result: ItemResult
+    """That of its decision, once there is one."""
+    decided_height: Height | None
+    """None while it waits for a verdict."""
 
 
 class BlockReader:
@@ -126,11 +129,13 @@ class BlockReader:
 
     def get_transaction(self, item_id: Digest) -> TransactionRow | None:
         """Return where the item with this id was ordered, and its result."""
-        rows = self._query("SELECT height, place, status, reason, fee FROM transactions WHERE id = ?", item_id)
+        rows = self._query(
+            "SELECT height, place, status, reason, fee, decided_height FROM transactions WHERE id = ?", item_id
+        )
         if not rows:
             return None
-        height, place, status, reason, fee = rows[0]
-        return TransactionRow(height, ItemResult(place, item_id, Status(status), reason, fee))
+        height, place, status, reason, fee, decided_height = rows[0]
+        return TransactionRow(height, ItemResult(place, item_id, Status(status), reason, fee), decided_height)
 
     def get_block_heights(self) -> tuple[Height, Height]:
         """Return the lowest and the highest height of a stored block; (1, 0) if there is none."""

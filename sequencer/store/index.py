@@ -20,7 +20,7 @@ from sequencer.types.executed import ExecutedBlock
 from sequencer.types.outcome import Status
 from sequencer.types.primitives import Cut, Digest, Height
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, first INTEGER NOT NULL, second INTEGER NOT NULL) WITHOUT ROWID;
@@ -38,17 +38,18 @@ CREATE TABLE certificates (
     height INTEGER PRIMARY KEY, segment INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL);
 CREATE TABLE transactions (
     id BLOB PRIMARY KEY, height INTEGER NOT NULL, place INTEGER NOT NULL, status INTEGER NOT NULL,
-    reason TEXT NOT NULL, fee INTEGER NOT NULL) WITHOUT ROWID;
+    reason TEXT NOT NULL, fee INTEGER NOT NULL, decided_height INTEGER) WITHOUT ROWID;
 CREATE INDEX transactions_by_height ON transactions (height);
 """
 
-_PUT_TRANSACTION = """
-INSERT INTO transactions VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
+_PUT_TRANSACTION = f"""
+INSERT INTO transactions VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
     height = excluded.height, place = excluded.place, status = excluded.status,
-    reason = excluded.reason, fee = excluded.fee
-WHERE transactions.status = ? AND excluded.status != ?
+    reason = excluded.reason, fee = excluded.fee, decided_height = excluded.decided_height
+WHERE (transactions.status = {Status.INADMISSIBLE:d} AND excluded.status != {Status.INADMISSIBLE:d})
+   OR (transactions.status = {Status.PENDING:d} AND excluded.status IN ({Status.COMMIT:d}, {Status.ABORT:d}))
 """
-"""The first COMMIT or ABORT stays for good; without one the first inadmissible copy does."""
+"""The first COMMIT or ABORT stays for good; without one the first pending copy, else the first inadmissible one."""
 
 
 _PUT_BATCH = """
@@ -127,15 +128,11 @@ class Index:
         self._db.executemany("DELETE FROM batches WHERE digest = ?", losers)
 
     def put_executed(self, block: ExecutedBlock, place: Place) -> None:
-        """Note an executed block and what became of its items."""
+        """Note an executed block, what became of its items, and what it decided of earlier ones."""
         height = block.header.height
-        inadmissible = (Status.INADMISSIBLE, Status.INADMISSIBLE)
         with naming_sqlite_failure("write"):
             self._db.execute("INSERT OR REPLACE INTO executed VALUES (?, ?, ?, ?)", (height, *place))
-            self._db.executemany(
-                _PUT_TRANSACTION,
-                [(r.item_id, height, r.index, r.status, r.reason, r.fee, *inadmissible) for r in block.results],
-            )
+            self._db.executemany(_PUT_TRANSACTION, [*_list_results(block), *_list_late_decisions(block)])
 
     def put_certificate(self, height: Height, place: Place) -> None:
         """Note the certificate of the commitment of a height; the first one stays."""
@@ -258,6 +255,22 @@ class Index:
                 "SELECT first, second FROM meta WHERE name = ?", (name,)
             ).fetchone()
         return row
+
+
+def _list_results(block: ExecutedBlock) -> Iterator[tuple[object, ...]]:
+    """Yield a row per item; one that waits has no height of decision."""
+    height = block.header.height
+    for r in block.results:
+        decided_height = None if r.status is Status.PENDING else height
+        yield r.item_id, height, r.index, r.status, r.reason, r.fee, decided_height
+
+
+def _list_late_decisions(block: ExecutedBlock) -> Iterator[tuple[object, ...]]:
+    """Yield the row of each item that had to wait, in this block or since an earlier one."""
+    height = block.header.height
+    for d in block.decisions:
+        if d.ordered_height != height or block.results[d.ordered_index].status is Status.PENDING:
+            yield d.item_id, d.ordered_height, d.ordered_index, d.status, d.reason, d.fee, height
 
 
 def _get_tip(cut: Cut, lane: int) -> int:

@@ -66,7 +66,9 @@ def make_executed(block: FinalizedBlock, *results: ItemResult) -> ExecutedBlock:
     commitment = Commitment(
         CHAIN_ID, 0, header.height, header.digest, header.time_ms, *(make_digest(i) for i in range(6))
     )
-    outcomes = tuple(OutcomeLeaf(r.item_id, r.status, r.reason) for r in results if r.status is not Status.INADMISSIBLE)
+    outcomes = tuple(
+        OutcomeLeaf(r.item_id, r.status, r.reason) for r in results if r.status in (Status.COMMIT, Status.ABORT)
+    )
     return ExecutedBlock(
         header,
         commitment,

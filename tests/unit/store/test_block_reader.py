@@ -27,6 +27,7 @@ ID = make_digest(42)
 COMMIT = ItemResult(0, ID, Status.COMMIT, "", 7)
 ABORT = ItemResult(1, ID, Status.ABORT, "NO:alpha:1@x", 7)
 USED = ItemResult(2, ID, Status.INADMISSIBLE, "SEQUENCE_USED", 0)
+WAITS = ItemResult(4, ID, Status.PENDING, "", 70)
 GAP = ItemResult(3, ID, Status.INADMISSIBLE, "SEQUENCE_GAP", 0)
 
 
@@ -50,7 +51,40 @@ def test_transaction_ordered_more_than_once_shows_its_first_effect(
         effects += [PersistBlock(block), StoreExecution(make_executed(block, result))]
     store.perform(effects)
     store.perform(effects)
-    assert store.reader.get_transaction(ID) == expected
+    assert store.reader.get_transaction(ID) == (*expected, expected[0])
+
+
+@pytest.mark.parametrize("is_backwards", [False, True])
+def test_decision_of_a_later_block_takes_over_the_row_of_what_waited(tmp_path: Path, is_backwards: bool) -> None:
+    """Place of the order, result and height of the decision; in whichever order the frames are indexed."""
+    store, chain = open_store(make_home(tmp_path)), Chain()
+    first, second = chain.grow(2)
+    decision = Decision(ID, 1, 4, Status.ABORT, "TIMEOUT:gamma", 5, ())
+    ordered = make_executed(first, replace(WAITS, index=4), USED)
+    decided = replace(make_executed(second), decisions=(decision,))
+    executions = [StoreExecution(ordered), StoreExecution(decided)]
+    store.perform([PersistBlock(first), PersistBlock(second), *(executions[::-1] if is_backwards else executions)])
+    expected = ItemResult(4, ID, Status.ABORT, "TIMEOUT:gamma", 5)
+    assert store.reader.get_transaction(ID) == (1, expected, 2)
+
+
+def test_what_waits_has_no_height_of_decision_and_hides_inadmissible_copies(tmp_path: Path) -> None:
+    """Control of the test before."""
+    store, chain = open_store(make_home(tmp_path)), Chain()
+    first, second = chain.grow(2)
+    executions = [StoreExecution(make_executed(first, GAP)), StoreExecution(make_executed(second, WAITS, USED))]
+    store.perform([PersistBlock(first), PersistBlock(second), *executions])
+    assert store.reader.get_transaction(ID) == (2, WAITS, None)
+
+
+def test_decision_in_the_block_that_ordered_it_is_found(tmp_path: Path) -> None:
+    """It waited for a later item of the same block."""
+    store, chain = open_store(make_home(tmp_path)), Chain()
+    (first,) = chain.grow(1)
+    decided = make_executed(first, replace(WAITS, index=0))
+    decision = Decision(ID, 1, 0, Status.COMMIT, "", 9, ())
+    store.perform([PersistBlock(first), StoreExecution(replace(decided, decisions=(decision,)))])
+    assert store.reader.get_transaction(ID) == (1, ItemResult(0, ID, Status.COMMIT, "", 9), 1)
 
 
 def test_lookups_find_what_was_stored_and_nothing_else(tmp_path: Path) -> None:

@@ -239,7 +239,7 @@ def test_deleted_index_is_rebuilt_from_the_segments(tmp_path: Path) -> None:
 
     assert tuple(recovery.blocks) == tuple(chain.blocks)
     assert recovery.batches == (make_batch(1, 1),)
-    assert store.reader.get_transaction(make_digest(77)) == (2, result)
+    assert store.reader.get_transaction(make_digest(77)) == (2, result, 2)
 
 
 def test_damaged_index_is_rebuilt_from_the_segments(tmp_path: Path) -> None:
