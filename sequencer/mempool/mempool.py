@@ -14,6 +14,7 @@ from typing import Protocol, TypeAlias
 
 from sequencer.mempool.agenda import Agenda
 from sequencer.mempool.answers import REQUESTS_MAX, Answers
+from sequencer.mempool.departures import DEPARTURES_MAX, Departure, Departures, Fate
 from sequencer.mempool.entry import Entry, Stage
 from sequencer.mempool.patience import Outlook, Patience
 from sequencer.mempool.ranking import compute_rank
@@ -40,6 +41,7 @@ GOSSIP_TRIES_MAX = 3
 
 ChannelKey: TypeAlias = tuple[Address, int]
 """A payer's public key and one of its channels."""
+_NO_CONSUMERS: Mapping[tuple[ChannelKey, int], Digest] = {}
 _NO_QUEUE: Mapping[int, list[Digest]] = {}
 AddToLane: TypeAlias = Callable[[Digest, bytes, Instant], bool]
 """Lets an item wait for the next own batch; False if there is no room."""
@@ -105,12 +107,18 @@ class Mempool:
         self._by_height = Agenda()
         self._answers = Answers()
         self.patience = Patience(outlook)
+        self.departures = Departures()
         self._publish: list[PublishItems] = []
         self.counters = MempoolCounters()
 
     def holds(self, bundle_id: Digest) -> bool:
         """Tell whether the transaction is held."""
         return bundle_id in self._entries
+
+    def get_held(self, bundle_id: Digest) -> SignedBundle | None:
+        """Return the transaction if it is held."""
+        entry = self._entries.get(bundle_id)
+        return None if entry is None else entry.signed
 
     @property
     def size(self) -> int:
@@ -125,6 +133,7 @@ class Mempool:
             "mempool_bytes": (self._bytes, BYTES_MAX),
             "mempool_sequences_per_channel": (successors, SUCCESSORS_MAX + 1),
             "requests_waiting": (self._answers.size, REQUESTS_MAX),
+            "departures": (self.departures.size, DEPARTURES_MAX),
             **self.patience.get_bounds(),
         }
 
@@ -175,18 +184,24 @@ class Mempool:
             self._answers.on_batched(item_id)
 
     def on_executed(
-        self, touched: Iterable[ChannelKey], own_delivered: Iterable[Digest], height: Height, now: Instant
+        self,
+        touched: Iterable[ChannelKey],
+        own_delivered: Iterable[Digest],
+        height: Height,
+        now: Instant,
+        consumers: Mapping[tuple[ChannelKey, int], Digest] = _NO_CONSUMERS,
     ) -> None:
         """A block was executed: what is consumed leaves, what was ordered too early waits again.
 
-        `touched` are the channels of all bundles in the block, `own_delivered` the ids in own batches.
+        `touched` are the channels of all bundles in the block, `own_delivered` the ids in own batches;
+        `consumers` says of a sequence that the block consumed by which bundle.
         """
         keys = dict.fromkeys(key for key in touched if key in self._channels)
         for key in keys:
             expected = self._accounts.get_sequence(*key)
             consumed = [ids for sequence, ids in self._channels[key].items() if sequence < expected]
             for item_id in [item_id for ids in consumed for item_id in ids]:
-                self._drop(self._entries[item_id])
+                self._leave_consumed(self._entries[item_id], consumers, height)
         for item_id in own_delivered:
             entry = self._entries.get(item_id)
             if entry is not None and entry.stage is Stage.LANED:
@@ -195,11 +210,18 @@ class Mempool:
         for entry in self._take_due(self._by_height, height):
             if height >= entry.signed.bundle.valid_until:
                 self.counters.expired += 1
+                self.departures.add(entry.id, Departure(Fate.EXPIRED, height, None))
                 self._drop(entry)
             else:
                 keys[entry.channel_key] = None
         for key in keys:
             self._promote(key, now)
+
+    def _leave_consumed(self, entry: Entry, consumers: Mapping[tuple[ChannelKey, int], Digest], height: Height) -> None:
+        winner = consumers.get((entry.channel_key, entry.sequence), entry.id)
+        if winner != entry.id:
+            self.departures.add(entry.id, Departure(Fate.REPLACED, height, winner))
+        self._drop(entry)
 
     def move_to(self, accounts: Accounts, add_to_lane: AddToLane | None, outlook: Outlook | None = None) -> None:
         """Go on above another state and another own lane; `on_moved` must follow."""
@@ -250,6 +272,7 @@ class Mempool:
         entry = self._make_entry(signed, now, is_gossiped)
         rivals = self._channels.get(entry.channel_key, {}).get(entry.sequence, ())
         for rival in [rival for rival in rivals if self._entries[rival].stage is Stage.HELD]:
+            self.departures.add(rival, Departure(Fate.REPLACED, self._accounts.height, entry.id))
             self._drop(self._entries[rival])  # A18
         self._entries[entry.id] = entry
         self._bytes += len(signed.item_bytes)

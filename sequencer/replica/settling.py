@@ -13,6 +13,7 @@ from sequencer.replica.parts import Parts
 from sequencer.replica.pipeline import Finished
 from sequencer.types import effects as out
 from sequencer.types.item import SignedBundle
+from sequencer.types.outcome import Status
 from sequencer.types.primitives import Height, Instant, ValidatorIndex, get_earliest
 from sequencer.types.vote import Proposal, Vote
 
@@ -150,7 +151,12 @@ class Settling:
         self._parts.lanes.on_executed(list_admissions(sizes, done.executed))
         for digest in self._parts.lanes.on_delivered(done.block.header.cut):
             self._parts.checks.release(digest)
-        bundles = [checked for batch in done.checked for _, checked in batch if isinstance(checked, SignedBundle)]
+        items = [checked for batch in done.checked for _, checked in batch]
+        consumers = {
+            ((checked.bundle.payer, checked.bundle.channel), checked.bundle.sequence): checked.id
+            for checked, result in zip(items, done.executed.results, strict=True)
+            if isinstance(checked, SignedBundle) and result.status is not Status.INADMISSIBLE
+        }
         own = [
             checked.id
             for batch, items in zip(done.block.batches, done.checked, strict=True)
@@ -158,8 +164,9 @@ class Settling:
             for _, checked in items
             if isinstance(checked, SignedBundle)
         ]
-        touched = dict.fromkeys((signed.bundle.payer, signed.bundle.channel) for signed in bundles)
-        self._parts.mempool.on_executed(touched, own, self._parts.executor.height, now)
+        bundles = [checked.bundle for checked in items if isinstance(checked, SignedBundle)]
+        touched = dict.fromkeys((bundle.payer, bundle.channel) for bundle in bundles)
+        self._parts.mempool.on_executed(touched, own, self._parts.executor.height, now, consumers)
         self._items_since_snapshot += len(done.executed.results)
         if self._is_snapshot_due():
             self._items_since_snapshot = 0

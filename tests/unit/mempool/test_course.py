@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from sequencer.mempool.departures import DEPARTURES_MAX, Departure, Departures, Fate
 from sequencer.mempool.mempool import GOSSIP_TRIES_MAX
 from sequencer.mempool.ranking import compute_rank
 from sequencer.types.item import SignedBundle
@@ -90,6 +91,45 @@ def test_successor_of_an_expired_transaction_stays() -> None:
     pool.submit(make_bundle(1, valid_until=1), make_bundle(2))
     pool.execute()
     assert pool.mempool.size == 1
+
+
+def test_A18_what_was_replaced_says_by_what() -> None:
+    """Before the lane by the next one sent, in the lane by the one that was ordered; an executed one says nothing."""
+    pool = Pool()
+    held, better = make_bundle(1, label=1), make_bundle(1, label=2)
+    pool.submit(held)
+    pool.submit(better)
+    first, rival = make_bundle(0, label=3), make_bundle(0, label=4)
+    pool.submit(first)
+    pool.execute(rival, own=(first,))
+    departures = {name: pool.mempool.departures.get(one.id) for name, one in (("held", held), ("first", first))}
+    assert departures == {
+        "held": Departure(Fate.REPLACED, 0, better.id),
+        "first": Departure(Fate.REPLACED, 1, rival.id),
+    }
+    pool.execute(better, own=(better,))
+    assert pool.mempool.departures.get(better.id) is None
+
+
+def test_what_expired_says_so() -> None:
+    """Its window passed before it was ordered."""
+    pool, bundle = Pool(), make_bundle(1, valid_until=1)
+    pool.submit(bundle)
+    pool.execute()
+    assert pool.mempool.departures.get(bundle.id) == Departure(Fate.EXPIRED, 1, None)
+
+
+def test_departures_are_bounded() -> None:
+    """The oldest is forgotten."""
+    departures = Departures()
+    ids = [number.to_bytes(32, "big") for number in range(DEPARTURES_MAX + 1)]
+    for one in ids:
+        departures.add(one, Departure(Fate.EXPIRED, 1, None))
+    assert (departures.size, departures.get(ids[0]), departures.get(ids[1])) == (
+        DEPARTURES_MAX,
+        None,
+        Departure(Fate.EXPIRED, 1, None),
+    )
 
 
 # --- gossip -----------------------------------------------------------------------------

@@ -111,7 +111,8 @@ class Pool:
             key = (bundle.bundle.payer, bundle.bundle.channel)
             self.accounts.sequences[key] = bundle.bundle.sequence + 1
         touched = [(b.bundle.payer, b.bundle.channel) for b in (*consumed, *own)]
-        self.mempool.on_executed(touched, [b.id for b in own], self.accounts.height, at(self.now_ms))
+        consumers = {((b.bundle.payer, b.bundle.channel), b.bundle.sequence): b.id for b in consumed}
+        self.mempool.on_executed(touched, [b.id for b in own], self.accounts.height, at(self.now_ms), consumers)
 
     def time(self, now_ms: int) -> None:
         self.now_ms = now_ms
