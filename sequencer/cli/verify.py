@@ -1,4 +1,4 @@
-"""Check receipts, state proofs and evidence with nothing but a genesis; open no socket."""
+"""Check receipts, proofs and evidence with nothing but a genesis; open no socket."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from sequencer.cli.command import CommandError, ExitStatus, add_json
 from sequencer.cli.output import print_json, print_text
+from sequencer.cli.proven import view_to_json
 from sequencer.errors import DecodeError, VerificationError
 
 if TYPE_CHECKING:
-    from sequencer.light import EvidenceView, ReceiptView, StateProofView
+    from sequencer.light import FileView
     from sequencer.types.genesis import Genesis
+    from sequencer.types.primitives import Digest
 
 FILE_BYTES_MAX = 16 << 20
 """Bytes of one file."""
@@ -23,8 +25,10 @@ EVIDENCE_PER_FILE_MAX = 4_096
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `verify`."""
-    kinds = "receipt, state proof, or evidence (bytes, or JSON as seq_getEvidence gives it)"
+    kinds = "receipt, proof of any kind, or evidence (bytes, or JSON as seq_getEvidence gives it)"
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help=kinds)
+    absent = "refuse a list that names this item or bundle, and a file that is no list"
+    parser.add_argument("--absent", metavar="ID", help=absent)
     parser.add_argument("--genesis", type=Path, required=True, metavar="FILE", help="the network that is trusted")
     add_json(parser)
 
@@ -32,7 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Verify every file; exit 1 if one proves nothing."""
     genesis = read_genesis(options.genesis)
-    answers = [answer for path in options.files for answer in verify(path, genesis)]
+    absent = None if options.absent is None else read_id(options.absent)
+    answers = [answer for path in options.files for answer in verify(path, genesis, absent)]
     refused = sum(not answer["valid"] for answer in answers)
     for answer in answers:
         if options.json:
@@ -42,6 +47,16 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"verified": len(answers) - refused, "refused": refused})
     return ExitStatus.BROKEN if refused else ExitStatus.OK
+
+
+def read_id(text: str) -> Digest:
+    """Read 0x and 64 hex digits; raises `CommandError`."""
+    from sequencer.rpc.json_values import read_hex
+
+    try:
+        return read_hex(text, "--absent", 32, 32)
+    except DecodeError as error:
+        raise CommandError(str(error)) from None
 
 
 def read_genesis(path: Path) -> Genesis:
@@ -66,11 +81,11 @@ def read_bytes(path: Path, largest: int) -> bytes:
     return data
 
 
-def verify(path: Path, genesis: Genesis) -> Iterator[dict[str, object]]:
+def verify(path: Path, genesis: Genesis, absent: Digest | None = None) -> Iterator[dict[str, object]]:
     """Yield what the file proves, or why it proves nothing; a JSON list of evidence gives one answer for each."""
     data = read_bytes(path, FILE_BYTES_MAX)
     if data.lstrip()[:1] not in (b"[", b"{"):
-        yield verify_bytes(str(path), data, genesis)
+        yield verify_bytes(str(path), data, genesis, absent)
         return
     try:
         entries = read_json_evidence(data)
@@ -78,7 +93,7 @@ def verify(path: Path, genesis: Genesis) -> Iterator[dict[str, object]]:
         yield {"file": str(path), "valid": False, "reason": f"this JSON is no evidence: {error}"}
         return
     for name, entry in entries:
-        yield verify_bytes(f"{path}{name}", entry, genesis)
+        yield verify_bytes(f"{path}{name}", entry, genesis, absent)
 
 
 def read_json_evidence(data: bytes) -> list[tuple[str, bytes]]:
@@ -101,58 +116,28 @@ def read_json_evidence(data: bytes) -> list[tuple[str, bytes]]:
     return [(f"[{index}]", read_one(entry, f"file[{index}]")) for index, entry in enumerate(entries)]
 
 
-def verify_bytes(name: str, data: bytes, genesis: Genesis) -> dict[str, object]:
+def verify_bytes(name: str, data: bytes, genesis: Genesis, absent: Digest | None = None) -> dict[str, object]:
     """Return what the bytes prove, or why they prove nothing."""
     from sequencer.crypto.signatures import verify_ed25519
     from sequencer.light import verify_file
 
     try:
         view = verify_file(data, genesis, verify_ed25519)
+        verify_question(view, absent)
     except VerificationError as error:
         return {"file": name, "valid": False, "reason": str(error)}
     return {"file": name, "valid": True, **view_to_json(view, genesis)}
 
 
-def view_to_json(view: ReceiptView | StateProofView | EvidenceView, genesis: Genesis) -> dict[str, object]:
-    """Return the facts that a verified file proves."""
-    from sequencer.light import EvidenceView, ReceiptView
+def verify_question(view: FileView, absent: Digest | None) -> None:
+    """Raise `VerificationError` unless a verified list leaves the id out, if one is asked for."""
+    from sequencer.light import ListView, verify_unlisted
 
-    if isinstance(view, EvidenceView):
-        return evidence_to_json(view)
-    signers = [genesis.validators[index].name for index in view.signers]
-    if isinstance(view, ReceiptView):
-        return {
-            "id": "0x" + view.bundle_id.hex(),
-            "outcome": view.status.name,
-            "reason": view.reason,
-            "height": view.height,
-            "index": view.index,
-            "time_ms": view.time_ms,
-            "rollups": [genesis.get_rollup(rollup).name for rollup in view.rollups],
-            "certified_height": view.certified_height,
-            "signers": signers,
-        }
-    return {
-        "rollup": "system" if view.namespace == 0 else genesis.get_rollup(view.namespace).name,
-        "key": view.key,
-        "value": f"0x{view.value.hex()}" if isinstance(view.value, bytes) else view.value and str(view.value),
-        "height": view.height,
-        "certified_height": view.certified_height,
-        "signers": signers,
-    }
-
-
-def evidence_to_json(view: EvidenceView) -> dict[str, object]:
-    """Return who did what, where."""
-    return {
-        "id": "0x" + view.evidence_id.hex(),
-        "rule": view.rule,
-        "offence": view.offence,
-        "validator": view.name,
-        "epoch": view.epoch,
-        view.place: view.number,
-        "digests": ["0x" + digest.hex() for digest in view.digests],
-    }
+    if absent is None:
+        return
+    if not isinstance(view, ListView):
+        raise VerificationError("absent: only a whole list shows that an id is not in it")
+    verify_unlisted(view, absent)
 
 
 def describe(answer: Mapping[str, object]) -> Iterator[str]:

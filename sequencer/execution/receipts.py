@@ -20,22 +20,28 @@ from sequencer.types.receipt import CertifiedChain, LegInclusion, MerklePath, Na
 
 
 def build_receipt(
-    executed: ExecutedBlock, later: Sequence[Commitment], certificate: CommitmentCertificate, bundle_id: Digest
+    executed: ExecutedBlock,
+    later: Sequence[Commitment],
+    certificate: CommitmentCertificate,
+    bundle_id: Digest,
+    decided: ExecutedBlock | None = None,
 ) -> bytes:
-    """Return the canonical receipt of a bundle that was decided in `executed`.
+    """Return the canonical receipt of a bundle that was admitted in `executed` and decided there or in `decided`.
 
-    `later` holds the commitments of the following heights up to the certified one. Raises
-    `LocalError` if the bundle was not decided there, or the certificate does not fit.
+    `later` holds the commitments of the heights after `executed` up to the certified one. Raises
+    `LocalError` if the bundle was not admitted or not decided there, or the certificate does not fit.
     """
-    index = _find_decided(executed, bundle_id)
-    outcome_index = next(i for i, leaf in enumerate(executed.outcomes) if leaf.bundle_id == bundle_id)
-    rows = compute_namespace_rows(executed.namespaces)
+    index = _find_admitted(executed, bundle_id)
+    decided = decided or executed
+    outcome_index = _find_outcome(decided, bundle_id)
+    envelope, legs = build_places(executed, index)
     return Receipt(
         make_certified_chain((executed.commitment, *later), certificate),
-        executed.outcomes[outcome_index],
-        MerklePath.build(tuple(leaf.to_bytes() for leaf in executed.outcomes), outcome_index),
-        _include(executed, rows, SYSTEM_NAMESPACE, index),
-        _include_legs(executed, rows, bundle_id, _count_copies_before(executed, bundle_id, index)),
+        decided.header.height - executed.header.height,
+        decided.outcomes[outcome_index],
+        MerklePath.build(tuple(leaf.to_bytes() for leaf in decided.outcomes), outcome_index),
+        envelope,
+        legs,
     ).to_bytes()
 
 
@@ -58,16 +64,27 @@ def make_certified_chain(commitments: Sequence[Commitment], certificate: Commitm
     return CertifiedChain(tuple(commitments), certificate)
 
 
-def _find_decided(executed: ExecutedBlock, bundle_id: Digest) -> int:
-    """Return the index of the item that decided the bundle; other copies of it are inadmissible."""
+def _find_admitted(executed: ExecutedBlock, bundle_id: Digest) -> int:
+    """Return the index of the item that took the bundle in; other copies of it are inadmissible."""
     for result in executed.results:
         if result.item_id == bundle_id and result.status is not Status.INADMISSIBLE:
             return result.index
-    raise LocalError(f"bundle {bundle_id.hex()} was not decided at height {executed.header.height}")
+    raise LocalError(f"bundle {bundle_id.hex()} was not taken in at height {executed.header.height}")
 
 
-def _count_copies_before(executed: ExecutedBlock, bundle_id: Digest, index: int) -> int:
-    return sum(result.item_id == bundle_id for result in executed.results[:index])
+def _find_outcome(decided: ExecutedBlock, bundle_id: Digest) -> int:
+    for index, leaf in enumerate(decided.outcomes):
+        if leaf.bundle_id == bundle_id:
+            return index
+    raise LocalError(f"bundle {bundle_id.hex()} was not decided at height {decided.header.height}")
+
+
+def build_places(executed: ExecutedBlock, index: int) -> tuple[NamespaceInclusion, tuple[LegInclusion, ...]]:
+    """Return where the item at `index` of the block stands: among all items, and its legs in their rollups."""
+    rows = compute_namespace_rows(executed.namespaces)
+    item_id = executed.results[index].item_id
+    copies_before = sum(result.item_id == item_id for result in executed.results[:index])
+    return _include(executed, rows, SYSTEM_NAMESPACE, index), _include_legs(executed, rows, item_id, copies_before)
 
 
 def _include_legs(

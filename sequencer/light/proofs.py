@@ -22,6 +22,8 @@ class StateProofView:
     value: StateValue | None
     """None: the key is absent."""
     height: Height
+    settled_height: Height
+    """All items of the rollup up to here were decided; below `height` while bundles wait, or for a split rollup."""
     time_ms: int
     certified_height: Height
     signers: tuple[ValidatorIndex, ...]
@@ -44,6 +46,7 @@ def verify_state_proof(data: bytes, genesis: Genesis, verifier: Verifier) -> Sta
         claim.key,
         claim.value,
         commitment.height,
+        claim.settled_height,
         commitment.time_ms,
         certificate.height,
         certificate.signers,

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from sequencer.crypto.signatures import Verifier
 from sequencer.errors import DecodeError, VerificationError
 from sequencer.light.chain import verify_chain
+from sequencer.light.places import verify_places
 from sequencer.types.commitment import Commitment
 from sequencer.types.genesis import Genesis
 from sequencer.types.item import ItemKind
-from sequencer.types.leaves import encode_envelope_leaf, encode_leg_leaf
 from sequencer.types.outcome import Status
-from sequencer.types.primitives import SYSTEM_NAMESPACE, Digest, Height, RollupId, ValidatorIndex
+from sequencer.types.primitives import Digest, Height, RollupId, ValidatorIndex
 from sequencer.types.receipt import Receipt
 
 
@@ -21,15 +21,19 @@ class ReceiptView:
     """What a verified receipt proves."""
 
     bundle_id: Digest
+    """Of a delivery: the id of its message."""
     status: Status
     """COMMIT or ABORT."""
     reason: str
     height: Height
+    """Where the item stands in the log."""
     index: int
     """Place among the items of the block."""
     time_ms: int
+    decided_height: Height
+    """Where its outcome fell; `height` itself or later."""
     rollups: tuple[RollupId, ...]
-    """Rollup of each leg, in order."""
+    """Rollup of each leg, in order; empty for a delivery."""
     leg_positions: tuple[int, ...]
     """Place of each leg in its rollup's list at this height."""
     certified_height: Height
@@ -44,40 +48,24 @@ def verify_receipt(data: bytes, genesis: Genesis, verifier: Verifier) -> Receipt
         raise VerificationError(f"decode: {error}") from None
     if receipt.to_bytes() != data:
         raise VerificationError("decode: the receipt is not in canonical form")
-    commitment = verify_chain(receipt.chain, genesis, verifier)
-    _verify_outcome(receipt, commitment)
-    _verify_inclusion(receipt, commitment)
-    return _make_view(receipt, commitment)
+    ordered = verify_chain(receipt.chain, genesis, verifier)
+    decided = receipt.chain.commitments[receipt.decided_after]
+    if receipt.outcome_path.compute_root(receipt.outcome.to_bytes()) != decided.outcome_root:
+        raise VerificationError(f"outcome: is not under the outcome root of height {decided.height}")
+    kind = ItemKind.BUNDLE if receipt.legs else ItemKind.DELIVER
+    verify_places(kind, receipt.outcome.bundle_id, receipt.envelope, receipt.legs, ordered)
+    return _make_view(receipt, ordered, decided.height)
 
 
-def _verify_outcome(receipt: Receipt, commitment: Commitment) -> None:
-    if receipt.outcome_path.compute_root(receipt.outcome.to_bytes()) != commitment.outcome_root:
-        raise VerificationError(f"outcome: is not under the outcome root of height {commitment.height}")
-
-
-def _verify_inclusion(receipt: Receipt, commitment: Commitment) -> None:
-    bundle_id, count = receipt.outcome.bundle_id, len(receipt.legs)
-    envelope = encode_envelope_leaf(ItemKind.BUNDLE, bundle_id)
-    if receipt.envelope.namespace != SYSTEM_NAMESPACE:
-        raise VerificationError("envelope: is not in namespace 0")
-    if receipt.envelope.compute_batch_root(envelope) != commitment.batch_root:
-        raise VerificationError(f"envelope: is not under the batch root of height {commitment.height}")
-    for index, leg in enumerate(receipt.legs):
-        leaf = encode_leg_leaf(bundle_id, index, count, leg.leg_digest)
-        if leg.inclusion.namespace == SYSTEM_NAMESPACE:
-            raise VerificationError(f"legs[{index}]: is in namespace 0")
-        if leg.inclusion.compute_batch_root(leaf) != commitment.batch_root:
-            raise VerificationError(f"legs[{index}]: is not under the batch root of height {commitment.height}")
-
-
-def _make_view(receipt: Receipt, commitment: Commitment) -> ReceiptView:
+def _make_view(receipt: Receipt, ordered: Commitment, decided_height: Height) -> ReceiptView:
     return ReceiptView(
         bundle_id=receipt.outcome.bundle_id,
         status=receipt.outcome.status,
         reason=receipt.outcome.reason,
-        height=commitment.height,
+        height=ordered.height,
         index=receipt.envelope.position.index,
-        time_ms=commitment.time_ms,
+        time_ms=ordered.time_ms,
+        decided_height=decided_height,
         rollups=tuple(leg.inclusion.namespace for leg in receipt.legs),
         leg_positions=tuple(leg.inclusion.position.index for leg in receipt.legs),
         certified_height=receipt.chain.certificate.height,

@@ -109,7 +109,8 @@ def check_item(item: bytes, rules: ItemRules, verifier: Verifier) -> CheckedItem
         if kind == ItemKind.DELIVER:
             return _check_delivery(_read_delivery(read), rules)
         if kind in (ItemKind.VERDICTS, ItemKind.BEAT, ItemKind.ROOT):
-            return _check_certificate(_read_certificate(kind, read), rules, verifier)
+            certificate = _read_certificate(kind, read)
+            return check_certificate(certificate, rules, verifier) or certificate
     except DecodeError as error:
         return Rejection(Reason.MALFORMED, error.path, error.reason)
     return Rejection(Reason.UNKNOWN_KIND, "item.kind", f"is {kind}")
@@ -153,8 +154,8 @@ def _read_certificate(kind: int, read: Fields) -> ExecutorCertificate:
     return ExecutorCertificate(statement, signers, signatures)
 
 
-def _check_certificate(certificate: ExecutorCertificate, rules: ItemRules, verifier: Verifier) -> CheckedItem:
-    """Distinct members of the rollup's executor set signed, f_r + 1 at least. # A9"""
+def check_certificate(certificate: ExecutorCertificate, rules: ItemRules, verifier: Verifier) -> Rejection | None:
+    """Return None if distinct members of the rollup's executor set signed, f_r + 1 at least. # A9"""
     executors = rules.executor_sets.get(certificate.statement.rollup)
     if executors is None:
         detail = f"{certificate.statement.rollup} is no split rollup"
@@ -170,7 +171,7 @@ def _check_certificate(certificate: ExecutorCertificate, rules: ItemRules, verif
     for index, (signer, signature) in enumerate(zip(signers, certificate.signatures, strict=True)):
         if not verifier(keys[signer], message, signature):
             return Rejection(Reason.BAD_SIGNATURE, f"item.signatures[{index}]", f"is not of executor {signer}")
-    return certificate
+    return None
 
 
 def _read_delivery(read: Fields) -> Delivery:

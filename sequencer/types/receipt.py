@@ -1,4 +1,4 @@
-"""Carry proofs to a stranger: a receipt's bytes, and what a state proof shares with them.
+"""Carry proofs to a stranger: a receipt's bytes, and what other proof files share with them.
 
 Nothing here is redundant and nothing is free: every field enters a digest that the certificate
 signs, or is compared with one, so that no byte of a file can change unnoticed.
@@ -13,6 +13,7 @@ from sequencer.codec import U32_MAX, Fields, decode, encode, read_digest
 from sequencer.crypto.merkle import PATH_LENGTH_MAX, compute_path, compute_root_from_path
 from sequencer.crypto.signatures import Verifier
 from sequencer.errors import DecodeError, PeerError, VerificationError
+from sequencer.types.bundle import DECIDE_WITHIN_MAX
 from sequencer.types.commitment import Commitment, CommitmentCertificate
 from sequencer.types.committee import Committee
 from sequencer.types.leaves import encode_namespace_row
@@ -20,11 +21,13 @@ from sequencer.types.outcome import OutcomeLeaf
 from sequencer.types.parameters import LEGS_MAX
 from sequencer.types.primitives import Digest, RollupId
 
-RECEIPT_FORMAT = "ssq-receipt-1"
+RECEIPT_FORMAT = "ssq-receipt-2"
+DECIDED_AFTER_MAX = DECIDE_WITHIN_MAX
+"""Heights from order to decision: no ancestor's deadline is further away. # A21"""
 CHAIN_LENGTH_MAX = 4_096
 """Commitments from the proven height to the certified one."""
 PROOF_FILE_BYTES_MAX = 4 << 20
-"""Bytes of one receipt or state proof."""
+"""Bytes of one proof file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,15 +163,18 @@ def _verify_network(commitment: Commitment, chain_id: Digest, committee: Committ
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of one bundle, where it stood, and the proof of both."""
+    """What became of one bundle or delivery, where it stood, and the proof of both."""
 
     chain: CertifiedChain
+    """From the height where it was ordered over the one where it was decided to the certified one."""
+    decided_after: int
+    """Heights from the one to the other; at most `DECIDED_AFTER_MAX`."""
     outcome: OutcomeLeaf
     outcome_path: MerklePath
     envelope: NamespaceInclusion
-    """Place of the bundle among all items of its block."""
+    """Place of the item among all items of its block."""
     legs: tuple[LegInclusion, ...]
-    """All legs, in order."""
+    """All legs, in order; none for a delivery."""
 
     def to_bytes(self) -> bytes:
         """Return the canonical bytes of a receipt file."""
@@ -176,6 +182,7 @@ class Receipt:
             (
                 RECEIPT_FORMAT,
                 self.chain.to_value(),
+                self.decided_after,
                 (self.outcome.bundle_id, self.outcome.status, self.outcome.reason),
                 self.outcome_path.to_value(),
                 self.envelope.to_value(),
@@ -189,12 +196,15 @@ class Receipt:
         read = read_proof_file(data, "receipt", RECEIPT_FORMAT)
         receipt = cls(
             CertifiedChain.from_value(read.take("chain"), "receipt.chain"),
+            read.uint("decided_after", DECIDED_AFTER_MAX),
             OutcomeLeaf.from_value(read.take("outcome"), "receipt.outcome"),
             MerklePath.from_value(read.take("outcome_path"), "receipt.outcome_path"),
             NamespaceInclusion.from_value(read.take("envelope"), "receipt.envelope"),
-            read.array("legs", LEGS_MAX, LegInclusion.from_value, 1),
+            read.array("legs", LEGS_MAX, LegInclusion.from_value),
         )
         read.finish()
+        if receipt.decided_after >= len(receipt.chain.commitments):
+            raise DecodeError("receipt.decided_after", "lies beyond the last commitment")
         return receipt
 
 
