@@ -32,6 +32,8 @@ REAL = {
     "lane_off": 120,
     "double_vote": 120,
     "full_nodes": 180,
+    "split_rollup": 420,
+    "marker_audit": 480,
     "state_sync": 900,
     "hostile_requests": 90,
     "slow_connections": 90,

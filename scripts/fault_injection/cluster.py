@@ -66,9 +66,14 @@ class Cluster:
         """Names of the full nodes."""
         return [node["name"] for node in self.ready["full_nodes"]]
 
+    @property
+    def executor_names(self) -> list[str]:
+        """Names of the executors of all split rollups."""
+        return [node["name"] for node in self.ready["executors"]]
+
     def get_node(self, name: str) -> dict[str, Any]:
-        """Return the ready file's entry of a validator or full node; of a node that was added, the same members."""
-        nodes = (*self.ready["validators"], *self.ready["full_nodes"], *self._added)
+        """Return the ready file's entry of a node; of one that was added, the same members."""
+        nodes = (*self.ready["validators"], *self.ready["executors"], *self.ready["full_nodes"], *self._added)
         return dict(next(node for node in nodes if node["name"] == name))
 
     def get_url(self, name: str) -> str:
@@ -114,6 +119,11 @@ class Cluster:
         except (http.client.HTTPException, json.JSONDecodeError) as error:
             raise ConnectionError(f"{name}: the answer broke off: {error}") from error
         return replies if isinstance(replies, list) else [replies]
+
+    def get_metrics(self, name: str) -> list[str]:
+        """Return the lines of a node's metrics."""
+        with urllib.request.urlopen(f"{self.get_url(name)}/metrics", timeout=5.0) as answer:
+            return str(answer.read().decode()).splitlines()
 
     def get_height(self, name: str) -> int:
         """Return the validator's height."""

@@ -1,0 +1,96 @@
+"""Follow the raw blocks of a devnet: at which height was each bundle ordered, at which decided, and as what?"""
+
+from __future__ import annotations
+
+import http.client
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scripts.fault_injection.cluster import Cluster
+
+BLOCKS_PER_CALL = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a bundle came to, and when."""
+
+    height: int
+    outcome: str
+    """COMMIT or ABORT."""
+    reason: str
+
+
+class DecisionLog:
+    """All that the blocks of a network said about bundles and settled heights."""
+
+    def __init__(self) -> None:
+        self.height = 0
+        self.ordered: dict[str, int] = {}
+        """Id → height at which the bundle was admitted."""
+        self.refused: dict[str, str] = {}
+        """Id → reason of what was ordered and not admitted."""
+        self.decided: dict[str, Decided] = {}
+        self.settled: dict[str, list[int]] = {}
+        """Rollup → settled height in the row of each height, from 1 on."""
+
+    def add(self, block: dict[str, Any]) -> None:
+        """Take in the next block."""
+        self.height = int(block["height"])
+        for result in block["results"]:
+            if result["status"] == "inadmissible":
+                self.refused.setdefault(result["id"], result["reason"])
+            else:
+                self.ordered.setdefault(result["id"], self.height)
+        for outcome in block["outcomes"]:
+            told = Decided(self.height, outcome["outcome"], outcome["reason"])
+            self.decided.setdefault(outcome["id"], told)
+        for entry in block["rollups"]:
+            if entry["settled_height"] is not None:
+                self.settled.setdefault(entry["rollup"], []).append(entry["settled_height"])
+
+    def catch_up(self, cluster: Cluster, names: Sequence[str]) -> None:
+        """Read on to the newest block of the first of the nodes that answers."""
+        for name in names:
+            try:
+                self._catch_up(cluster, name)
+            except (OSError, http.client.HTTPException):
+                continue
+            return
+        raise ConnectionError(f"none of {', '.join(names)} answers")
+
+    def _catch_up(self, cluster: Cluster, name: str) -> None:
+        while True:
+            start = self.height + 1
+            told = cluster.call(name, "seq_getBlocks", **{"from": start, "until": start + BLOCKS_PER_CALL})
+            for block in told["blocks"]:
+                self.add(block)
+            if not told["blocks"]:
+                return
+
+    def find_open(self, ids: Iterable[str]) -> list[str]:
+        """Return which of the bundles are neither decided nor refused."""
+        return [one for one in ids if one not in self.decided and one not in self.refused]
+
+    def count(self, ids: Iterable[str]) -> dict[str, int]:
+        """Return how often each outcome came, aborts by their reason up to the rollup."""
+        counts: dict[str, int] = {}
+        for one in ids:
+            if one in self.decided:
+                told = self.decided[one]
+                name = told.outcome if told.outcome == "COMMIT" else ":".join(told.reason.split(":")[:2])
+            else:
+                name = self.refused.get(one, "open")
+            counts[name] = counts.get(name, 0) + 1
+        return counts
+
+    def get_latencies(self, ids: Iterable[str]) -> list[int]:
+        """Return heights from order to decision of those that are decided, ascending."""
+        return sorted(self.decided[one].height - self.ordered[one] for one in ids if one in self.decided)
+
+
+def compute_percentile(values: Sequence[int], percent: int) -> int:
+    """Return the smallest of the ascending values that at least so many per cent do not exceed."""
+    return values[max(0, math.ceil(len(values) * percent / 100) - 1)]
