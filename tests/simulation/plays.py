@@ -82,7 +82,7 @@ def play_sequence_gap(stage: Stage) -> bool:
 
 def play_gap_below_tip(stage: Stage) -> bool:
     """A validator misses the first batch of a lane for a while but gets the second; nothing is proposed meanwhile."""
-    owner, victim = 0, 1
+    owner, victim = stage.get_leader(1), stage.get_leader(4)
 
     def intercept(source: int, target: int, message: Message) -> int | None:
         is_first = isinstance(message, Batch) and message.header.position == 1 and (source, target) == (owner, victim)
@@ -186,8 +186,8 @@ def play_long_absence(stage: Stage) -> bool:
 
 def play_relayed_vote(stage: Stage) -> bool:
     """A traitor shows one validator the vote of another as if it were its own; a third vote is lost. Is it counted?"""
-    witness = stage.get_leader(1)
-    victim, silent, traitor = (node for node in range(4) if node != witness)
+    witness, traitor = stage.get_leader(1), stage.get_leader(2)  # else the next proposal would show the certificate
+    victim, silent = (node for node in range(4) if node not in (witness, traitor))
     stage.simulation.ledger.faulty.add(traitor)
 
     def intercept(source: int, target: int, message: Message) -> int | None:

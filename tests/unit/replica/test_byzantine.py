@@ -52,14 +52,16 @@ def make_have(*batches: Batch) -> Have:
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_X5_forked_lane_becomes_one_lane_for_everybody(depth: int) -> None:
-    """Two validators hold one fork and one the other; finality decides, and the lane goes on while nobody proves it."""
+    """The first leader holds the fork that two hold; finality decides, and the lane goes on while nobody proves it."""
+    first = next(leader for leader in map(GROUP.committee.get_leader, range(1, 9)) if leader in HONEST)
+    second, third = (index for index in HONEST if index != first)
     left, right = GROUP.chain(LIAR, 4, "left"), GROUP.chain(LIAR, depth, "right")
     scene = Scene()
     scene.is_dropped = lambda source, target, message: isinstance(message, Accusation | Statement)
     for batch in left[:3]:
-        scene.say(batch, 0, 1)
+        scene.say(batch, first, second)
     for batch in right:
-        scene.say(batch, 2)
+        scene.say(batch, third)
     for index in HONEST:
         scene.say(make_have(left[2]), index)
     scene.run(12_000, lambda: all(len(scene.get_lane(index)) == 3 for index in HONEST))
