@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Ask for the proof and write its bytes; exit 2 while there is none."""
-    answer = ask(options, "seq_getBundleReceipt", {"id": options.id})
+    answer = ask(options, "seq_getTransactionReceipt", {"id": options.id})
     if answer["proof"] is None:
         raise CommandError(f"{options.id} is {answer['status']}: no certificate covers it", answer["status"])
     data = bytes.fromhex(answer["proof"][2:])

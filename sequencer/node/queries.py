@@ -18,6 +18,7 @@ from sequencer.execution.foretelling import foretell
 from sequencer.execution.receipts import build_receipt
 from sequencer.node.driver import Driver, TooManyRequests
 from sequencer.node.reports import Reports
+from sequencer.node.stories import read_story, remember
 from sequencer.rpc.queries import (
     BLOCKS_PER_QUERY_MAX,
     SEQUENCE_CHANNELS,
@@ -30,6 +31,7 @@ from sequencer.rpc.queries import (
     TransactionRecord,
     UnavailableError,
 )
+from sequencer.rpc.stories import BundleStory
 from sequencer.types.batch import decode_payload
 from sequencer.types.outcome import Status
 from sequencer.types.receipt import CHAIN_LENGTH_MAX
@@ -141,6 +143,12 @@ class NodeQueries:
         if row is not None:
             return TransactionRecord(item_id, row.height, row.result)
         return TransactionRecord(item_id, None, None) if self._replica.is_pending(item_id) else None
+
+    async def get_story(self, bundle_id: Digest) -> BundleStory:
+        """Return the course of a bundle: from the log as it is stored, else from the mempool."""
+        newest = self._reports.height
+        story = await self._read(read_story, self._reader, self._genesis, bundle_id, newest)
+        return remember(story or BundleStory(bundle_id), self._replica)
 
     def get_failures(self, bundle_id: Digest) -> tuple[Failure, ...]:
         """Return what rollups expected and found when the bundle aborted."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from sequencer.crypto.hashing import Tag, hash_tagged
 from sequencer.errors import LocalError, PeerError
 from sequencer.execution.executor import Executor
+from sequencer.mempool.departures import Departure
 from sequencer.replica.bounds import collect_bounds
 from sequencer.replica.configuration import ReplicaConfig
 from sequencer.replica.item_checks import BatchCheck, GossipCheck, SubmissionCheck
@@ -22,7 +23,7 @@ from sequencer.types import events
 from sequencer.types.batch import Batch
 from sequencer.types.commitment import CommitmentCertificate, CommitmentVote
 from sequencer.types.evidence import Evidence, Statement
-from sequencer.types.item import CheckedItem
+from sequencer.types.item import CheckedItem, SignedBundle
 from sequencer.types.messages import (
     PROTOCOL_VERSION,
     Accusation,
@@ -152,6 +153,14 @@ class Replica:
         )
 
     # --- queries ------------------------------------------------------------------------
+
+    def get_held(self, bundle_id: Digest) -> SignedBundle | None:
+        """Return a transaction that this node holds."""
+        return self._mempool.get_held(bundle_id)
+
+    def get_departure(self, bundle_id: Digest) -> Departure | None:
+        """Return how a transaction left this node without having been ordered."""
+        return self._mempool.departures.get(bundle_id)
 
     def is_pending(self, bundle_id: Digest) -> bool:
         """Tell whether this node holds the bundle and has not executed it."""

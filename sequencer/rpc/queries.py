@@ -16,6 +16,7 @@ from sequencer.errors import LocalError
 from sequencer.execution.evaluation import Failure
 from sequencer.execution.explanations import BundleCheck
 from sequencer.execution.history import StateListing, StateReading
+from sequencer.rpc.stories import BundleStory
 from sequencer.types.commitment import CommitmentCertificate
 from sequencer.types.effects import Submission
 from sequencer.types.evidence import Evidence
@@ -160,6 +161,9 @@ class Queries(Protocol):
 
     async def get_transaction(self, item_id: Digest) -> TransactionRecord | None:
         """Return the record, or None if the id was never seen here or is pruned."""
+
+    async def get_story(self, bundle_id: Digest) -> BundleStory:
+        """Return all that is known of the bundle; an empty story if that is nothing."""
 
     def get_failures(self, bundle_id: Digest) -> tuple[Failure, ...]:
         """Return what rollups expected and found when the bundle aborted; only the newest are known, unproven."""

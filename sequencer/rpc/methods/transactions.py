@@ -141,5 +141,4 @@ METHODS = (
     Method("seq_sendBundle", ("transaction", "wait_ms", "check"), send_transaction),
     Method("seq_sendTransactions", ("transactions",), send_transactions),
     Method("seq_getTransactionReceipt", ("id",), get_receipt),
-    Method("seq_getBundleReceipt", ("id",), get_receipt),
 )

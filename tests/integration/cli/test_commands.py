@@ -160,6 +160,42 @@ async def test_bundle_from_a_file_commits(shell: Shell) -> None:
     assert (done.status, done.result["status"]) == (0, "committed")
 
 
+async def test_bundle_check_foretells_and_sends_nothing(shell: Shell) -> None:
+    """True: commit; false: the condition with what it expected and found."""
+    path = shell.folder / "checked.json"
+    draft = json.loads(EXAMPLE.partition("\n")[2])
+    answers = []
+    for low in ("1", str(2**63)):
+        draft["legs"][1]["conditions"][0]["low"] = low
+        path.write_text(json.dumps(draft))
+        answers.append((await shell.ask("bundle", "check", str(path))).result)
+    assert [answer["would"] for answer in answers] == ["commit", "abort"]
+    assert answers[1]["failures"][0]["expected"] == f"at least {2**63}"
+    assert shell.node.submissions == 0
+
+
+async def test_bundle_cancel_takes_the_place_of_what_is_held(shell: Shell) -> None:
+    """The cancellation commits with the sequence of the bundle and costs the base fee only."""
+    path = shell.folder / "held.json"
+    path.write_text(EXAMPLE.partition("\n")[2])
+    shell.node.is_ordering = False
+    held = (await shell.ask("bundle", "send", str(path), "--no-wait")).result
+    before = (await shell.ask("bundle", "why", held["id"])).result
+    shell.node.pending.clear()  # what is held here is replaced, not ordered: this node has no mempool
+    shell.node.is_ordering = True
+    words = ("--payer", "alice", "--sequence", str(before["sequence"]))
+    done = await shell.ask("bundle", "cancel", *words)
+    assert (before["status"], done.status, done.result["status"]) == ("pending", 0, "committed")
+    assert done.result["fee"] == str(shell.node.genesis.parameters.fee_base)
+
+
+async def test_bundle_cancel_of_what_is_ordered_is_refused(shell: Shell) -> None:
+    """After inclusion there is no cancel (A18)."""
+    sent = await send_bundle(shell, [])
+    done = await shell.ask("bundle", "cancel", sent.result["id"])
+    assert (done.status, done.result["error"]) == (2, "not-held")
+
+
 async def test_bundle_of_the_help_text_commits(shell: Shell) -> None:
     """What the help shows works as it stands."""
     path = shell.folder / "example.json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 
 import trio
@@ -24,6 +25,7 @@ from sequencer.rpc.queries import (
     NodeStatus,
     TransactionRecord,
 )
+from sequencer.rpc.stories import BundleStory
 from sequencer.types.block import BlockHeader
 from sequencer.types.bundle import Bundle, Condition, Leg, Operation
 from sequencer.types.commitment import Commitment, CommitmentCertificate
@@ -248,6 +250,26 @@ class ChainNode:
         if first is None and any(compute_item_id(*entry) == item_id for entry in self.pending):
             return TransactionRecord(item_id, None, None)
         return first
+
+    async def get_story(self, bundle_id: bytes) -> BundleStory:
+        record = await self.get_transaction(bundle_id)
+        held = [checked for _, checked in self.pending if isinstance(checked, SignedBundle)]
+        bundle = next((one.bundle for one in held if one.id == bundle_id), None)
+        story = BundleStory(bundle_id, bundle, failures=self.get_failures(bundle_id))
+        if record is None or record.height is None or record.result is None:
+            return story
+        item = self.items[record.height - 1][record.result.index]
+        checked = check_items((item,), self._genesis.item_rules, verify_ed25519)[0]
+        block = self.records[record.height - 1].block
+        return replace(
+            story,
+            bundle=checked.bundle if isinstance(checked, SignedBundle) else None,
+            height=record.height,
+            result=record.result,
+            decided_height=record.height,
+            decision=next((one for one in block.decisions if one.item_id == bundle_id), None),
+            rows=block.rows[1:],
+        )
 
     def get_failures(self, bundle_id: bytes) -> tuple[Failure, ...]:
         return self.executor.get_failures(bundle_id)

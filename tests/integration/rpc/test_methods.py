@@ -73,7 +73,7 @@ async def test_receipt_goes_from_unknown_over_pending_to_final(served: Served) -
 async def test_aborted_bundle_says_why_and_proves_it(served: Served) -> None:
     """The reason is under the outcome root; what was expected and found stands beside it."""
     (bundle_id,) = await send(served, 1, conditions=(AtLeast(GOLD, 5_000),))
-    receipt = await get(served, "seq_getBundleReceipt", id=bundle_id)
+    receipt = await get(served, "seq_getTransactionReceipt", id=bundle_id)
     proof = (await get(served, "seq_getProof", kind="outcome", id=bundle_id))["proof"]
     view = verify_receipt(bytes.fromhex(proof[2:]), served.node.genesis, verify_ed25519)
     assert receipt["status"] == "aborted"
