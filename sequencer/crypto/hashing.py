@@ -31,6 +31,7 @@ class Tag(bytes, enum.Enum):
     STATEMENT = b"ssq-stmt"
     ASSUMPTION = b"ssq-asmp"
     MESSAGE = b"ssq-mesg"
+    PENDING = b"ssq-pend"
     ORDER = b"ssq-ordr"
     SCHEDULE = b"ssq-schd"
     RANK = b"ssq-rank"

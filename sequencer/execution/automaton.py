@@ -1,148 +1,328 @@
 """Decide the outcome of every item of the log; the one rule of atomicity. # A8
 
 outcome(b) = COMMIT iff every touched rollup says YES at b's own position and all deps committed;
-otherwise ABORT. A native rollup says so at once, so `pending` is always empty: only the verdict of
-a split rollup comes later, from the log.
+otherwise ABORT. What a native rollup says is found by running it, what a split one says by a
+certificate in the log; both count once all that b rests on there is settled. So most bundles are
+decided at their position, the others by a later item or at the end of the block that is their deadline.
 
-The automaton is total: no item can make it raise. # A4
+After each item the undecided bundles that it touches are looked at again, in log order. The automaton
+is total: no item can make it raise. # A4
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import NamedTuple
 
+from sequencer.execution import certificates, system_state
+from sequencer.execution.attestation import attest
 from sequencer.execution.conditions import BlockContext
-from sequencer.execution.evaluation import Evaluation, Failure, Outputs, evaluate
+from sequencer.execution.entries import Entry
+from sequencer.execution.evaluation import Outputs
 from sequencer.execution.machines import Machine
-from sequencer.execution.system_state import admit
+from sequencer.execution.outcome_window import OutcomeWindow
+from sequencer.execution.pending import PendingBundle
+from sequencer.execution.pending_table import PendingTable
+from sequencer.execution.rule import Outcome, find_late_outcome, find_outcome, list_suspended, make_decision
+from sequencer.execution.settlement import Settlement, Trial
 from sequencer.state.journal import Journal
 from sequencer.types.bundle import Bundle
-from sequencer.types.commitment import Commitment
+from sequencer.types.executed import Decision, ExecutionRow
 from sequencer.types.item import CheckedItem, SignedBundle, compute_item_id
-from sequencer.types.outcome import OutcomeLeaf, Reason, Rejection, Status
+from sequencer.types.outcome import ItemResult, Reason, Rejection, Status
 from sequencer.types.parameters import Parameters
 from sequencer.types.primitives import SYSTEM_NAMESPACE, Digest, Height, RollupId
-
-DEPENDENCY_HEIGHTS = 1_024
-"""How many heights back a dep may have committed; older is unknown. # A16"""
-
-
-class Decided(NamedTuple):
-    """What one item came to."""
-
-    item_id: Digest
-    status: Status
-    reason: str
-    fee: int
-    evaluation: Evaluation | None
-    """Of an admitted bundle."""
-
-    def get_outputs(self, leg: int) -> Outputs:
-        """Return what a leg exported; nothing unless the bundle committed. # A15"""
-        if self.evaluation is None or self.status is not Status.COMMIT:
-            return {}
-        return self.evaluation.outputs[leg] or {}
-
-
-class PendingBundle(NamedTuple):
-    """A bundle that waits for the verdict of a split rollup."""
-
-    bundle_id: Digest
-    deadline: Height
-    """Its height plus `decide_within`: it aborts with TIMEOUT at the end of this block."""
+from sequencer.types.verdict import (
+    BeatStatement,
+    ExecutorCertificate,
+    ExecutorStatement,
+    RootStatement,
+    VerdictStatement,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the automaton needs to know of the network."""
+    """What the automaton needs to know of the network, and of this node."""
 
-    machines: Mapping[RollupId, Machine]
+    is_split: Mapping[RollupId, bool]
+    """Every rollup, ascending by id."""
     names: Mapping[RollupId, str]
+    machines: Mapping[RollupId, Machine]
+    """Of the rollups that are executed here: no outcome depends on which split ones are."""
     parameters: Parameters
 
 
-class DecidedHeight(NamedTuple):
-    """The outcomes of one height with the commitment that proves them."""
+class Decided(NamedTuple):
+    """A bundle that has its outcome, with what its legs export if they act."""
 
-    commitment: Commitment
-    outcomes: tuple[OutcomeLeaf, ...]
+    entry: Entry
+    decision: Decision
+    outputs: Sequence[Outputs | None]
+    """Per leg; empty unless COMMIT, None for a leg that is not executed here."""
 
-
-class OutcomeWindow:
-    """The newest 1,024 heights; answers whether a dep has committed. # A16"""
-
-    def __init__(self) -> None:
-        self._heights: deque[DecidedHeight] = deque()
-        self._committed: set[Digest] = set()
-
-    @property
-    def heights(self) -> Sequence[DecidedHeight]:
-        """Consecutive heights, ascending."""
-        return self._heights
-
-    def is_committed(self, bundle_id: Digest) -> bool:
-        """Tell whether the bundle committed within the window."""
-        return bundle_id in self._committed
-
-    def append(self, decided: DecidedHeight) -> None:
-        """Add an executed height; the oldest is forgotten when the next height may no longer look back to it."""
-        self._heights.append(decided)
-        self._committed.update(_get_committed(decided))
-        if len(self._heights) > DEPENDENCY_HEIGHTS:
-            self._committed.difference_update(_get_committed(self._heights.popleft()))
+    def get_outputs(self, leg: int) -> Outputs:
+        """Return what a leg exported; nothing unless the bundle committed. # A15"""
+        return (self.outputs[leg] or {}) if self.outputs else {}
 
 
-def _get_committed(decided: DecidedHeight) -> list[Digest]:
-    return [leaf.bundle_id for leaf in decided.outcomes if leaf.status is Status.COMMIT]
+class Foreseen(NamedTuple):
+    """What would become of a bundle."""
+
+    rejection: Rejection | None
+    status: Status
+    """PENDING if that depends on a rollup that is not executed here, or on a dep that is undecided."""
+    reason: str
+    fee: int
+    entry: Entry | None
+    """With the verdicts that are known here; None for what is not taken in."""
 
 
 class OutcomeAutomaton:
-    """Decides the items of one block, in order, on one journal per namespace."""
+    """Decides the items of the log, block by block."""
 
     def __init__(
-        self, rules: Rules, journals: Mapping[RollupId, Journal], window: OutcomeWindow, block: BlockContext
+        self,
+        rules: Rules,
+        window: OutcomeWindow,
+        settlement: Settlement,
+        table: PendingTable,
+        rows: Mapping[RollupId, ExecutionRow],
     ) -> None:
         self._rules = rules
-        self._journals = journals
         self._window = window
+        self._table = table
+        self.settlement = settlement
+        self.rows = dict(rows)
+        """Of each split rollup the row that was certified last."""
+        self.decided: list[Decided] = []
+        """In this block, in order."""
+        self._decided_here: dict[Digest, Status] = {}
+        self._work: list[tuple[tuple[Height, int], Entry]] = []
+        """Heap of the entries that must be looked at again; positions are distinct."""
+
+    def begin(self, block: BlockContext, journals: Mapping[RollupId, Journal]) -> None:
+        """Start a block on one journal per namespace that is executed here."""
         self._block = block
-        self._committed_here: set[Digest] = set()
-        self.pending: tuple[PendingBundle, ...] = ()
+        self._system = journals[SYSTEM_NAMESPACE]
+        self.settlement.begin(journals)
+        self.decided = []
+        self._decided_here = {}
 
-    def apply(self, item: bytes, checked: CheckedItem) -> Decided:
-        """Decide one item; its effects are in the journals iff it committed. # A4"""
+    def resume(self) -> None:
+        """Find again the verdicts on what a snapshot says is undecided; none of them decides anything."""
+        for entry in self._table.entries.values():
+            if entry.bundle is not None and entry.status is Status.PENDING:
+                trial = attest(entry, entry.bundle, self.settlement, self._block.height)
+                if trial is not None:
+                    trial.revert()
+
+    def apply(self, index: int, item: bytes, checked: CheckedItem) -> ItemResult:
+        """Apply the item at place `index` of the block, with all that follows from it. # A4"""
         item_id = compute_item_id(item, checked)
-        if isinstance(checked, Rejection):
-            return Decided(item_id, Status.INADMISSIBLE, checked.reason.value, 0, None)
-        if not isinstance(checked, SignedBundle):
-            return Decided(item_id, Status.INADMISSIBLE, Reason.UNKNOWN_KIND.value, 0, None)
-        bundle = checked.bundle
-        fee = admit(self._journals[SYSTEM_NAMESPACE], bundle, self._block.height, self._rules.parameters)
-        if isinstance(fee, Rejection):
-            return Decided(item_id, Status.INADMISSIBLE, fee.reason.value, 0, None)
-        return self._decide(bundle, fee)
+        if isinstance(checked, SignedBundle):
+            return self._apply_bundle(index, checked.bundle)
+        if isinstance(checked, ExecutorCertificate):
+            rejection = self._apply_statement(checked.statement)
+        elif isinstance(checked, Rejection):
+            rejection = checked
+        else:
+            rejection = Rejection(Reason.UNKNOWN_KIND, "item.kind", "is not known")
+        if rejection is not None:
+            return ItemResult(index, item_id, Status.INADMISSIBLE, rejection.reason.value, 0)
+        return ItemResult(index, item_id, Status.COMMIT, "", 0)
 
-    def _decide(self, bundle: Bundle, fee: int) -> Decided:
-        """All rollups keep their writes, or all are reverted. # A8"""
-        journals = [self._journals[rollup] for rollup in bundle.rollups]
-        marks = [journal.mark() for journal in journals]
-        evaluation = evaluate(bundle, self._journals, self._rules.machines, self._block)
-        reason = self._get_abort_reason(bundle, evaluation.get_verdict_no())
-        if reason is None:
-            self._committed_here.add(bundle.id)
-            return Decided(bundle.id, Status.COMMIT, "", fee, evaluation)
-        for journal, mark in zip(journals, marks, strict=True):
-            journal.revert(mark)
-        return Decided(bundle.id, Status.ABORT, reason, fee, evaluation)
+    def end_block(self) -> None:
+        """Abort what is due and still undecided, in log order. # A8"""
+        for entry in self._table.take_due(self._block.height):
+            if entry.status is Status.PENDING:
+                for rollup in list_suspended(entry, self._block.height):
+                    system_state.set_suspension(self._system, rollup, self._block.height)
+                self._decide(entry, find_late_outcome(entry, self._rules.names), None)
+                self._work_off()
 
-    def _get_abort_reason(self, bundle: Bundle, verdict: Failure | None) -> str | None:
-        """A verdict NO comes before a dep that has not committed. # A8 A16"""
-        if verdict is not None:
-            return f"NO:{self._rules.names[verdict.rollup]}:{verdict.code}@{verdict.path}"
+    def describe(self) -> tuple[PendingBundle, ...]:
+        """Return what is not settled, in log order."""
+        return tuple([entry.get_record() for entry in self._table.entries.values()])
+
+    def get_settled_height(self, namespace: RollupId) -> Height:
+        """Return up to where no item of the rollup is undecided; the system is always settled. # A11"""
+        if namespace == SYSTEM_NAMESPACE:
+            return self._block.height
+        return self._table.get_settled_height(namespace, self._block.height)
+
+    # What is taken in
+
+    def _apply_bundle(self, index: int, bundle: Bundle) -> ItemResult:
+        hold = system_state.compute_hold(bundle, self._rules.parameters)
+        entry = self._admit(index, bundle, hold)
+        if isinstance(entry, Rejection):
+            return ItemResult(index, bundle.id, Status.INADMISSIBLE, entry.reason.value, 0)
+        system_state.consume_sequence(self._system, bundle)
+        outcome, trial = self._find_suspension(bundle), None
+        if outcome is None:
+            trial = attest(entry, bundle, self.settlement, self._block.height)
+            outcome = find_outcome(entry, self._rules.names)
+        if outcome is None:
+            self._keep(entry, bundle, trial, hold)
+            return ItemResult(index, bundle.id, Status.PENDING, "", hold)
+        fee = self._decide(entry, outcome, trial)
+        return ItemResult(index, bundle.id, outcome.status, outcome.reason, fee)
+
+    def _admit(self, index: int, bundle: Bundle, hold: int) -> Entry | Rejection:
+        """Apply the stateful checks in their order; changes nothing. # A3"""
+        rejection = system_state.check(self._system, bundle, self._block.height, hold)
+        if rejection is not None:
+            return rejection
+        entry = self._make_entry(bundle, index)
+        if self._is_full(entry) and self._find_suspension(bundle) is None:
+            return Rejection(Reason.PENDING_FULL, "item.body.legs", "a rollup has as many open bundles as are allowed")
+        return entry
+
+    def _make_entry(self, bundle: Bundle, index: int) -> Entry:
+        """Say what the bundle rests on at this position; changes nothing."""
+        entry = self._table.make_entry(bundle, self._block, index)
         for dep in bundle.deps:
-            if dep not in self._committed_here and not self._window.is_committed(dep):
-                return f"DEP:{dep.hex()}"
+            entry.deps[dep] = self._get_status(dep)
+        return entry
+
+    def _get_status(self, item_id: Digest) -> Status | None:
+        """Return how a dep stands; None if it is unknown or was decided too long ago. # A16"""
+        if self._table.get_undecided(item_id) is not None:
+            return Status.PENDING
+        return self._decided_here.get(item_id) or self._window.get_status(item_id)
+
+    def _find_suspension(self, bundle: Bundle) -> Outcome | None:
+        """A suspended rollup makes nobody wait: its bundles abort where they stand. # A13"""
+        if bundle.decide_within:
+            for rollup in bundle.rollups:
+                if system_state.get_suspension(self._system, rollup):
+                    return Outcome(Status.ABORT, f"SUSPENDED:{self._rules.names[rollup]}", is_paid_whole=False)
         return None
+
+    def _is_full(self, entry: Entry) -> bool:
+        """Ask the caps of every rollup, for an item that would wait. # A3"""
+        if not entry.is_timed and entry.is_ripe and entry.get_open_dep() is None:
+            return False
+        parameters = self._rules.parameters
+        for rollup in entry.places:
+            listed = self._table.rollups[rollup]
+            if listed.unsettled_count >= parameters.waiting_per_rollup_max:
+                return True
+            if entry.is_joint and listed.unsettled_joint_count >= parameters.pending_per_rollup_max:
+                return True
+        return False
+
+    def _keep(self, entry: Entry, bundle: Bundle, trial: Trial | None, hold: int) -> None:
+        """List an undecided bundle; nothing of it shows yet."""
+        if trial is not None:
+            trial.revert()
+        entry.held = hold
+        system_state.hold(self._system, bundle.payer, hold)
+        self._table.add(entry)
+
+    def foresee(self, bundle: Bundle) -> Foreseen:
+        """Tell what would become of the bundle as the next item, on the settled states; changes nothing."""
+        hold = system_state.compute_hold(bundle, self._rules.parameters)
+        entry = self._admit(0, bundle, hold)
+        if isinstance(entry, Rejection):
+            return Foreseen(entry, Status.INADMISSIBLE, entry.reason.value, 0, None)
+        outcome = self._find_suspension(bundle)
+        if outcome is None:
+            self.settlement.try_all(entry, bundle).revert()
+            outcome = find_outcome(entry, self._rules.names)
+        if outcome is None:
+            return Foreseen(None, Status.PENDING, "", hold, entry)
+        return Foreseen(None, outcome.status, outcome.reason, self._compute_fee(entry, bundle, outcome), entry)
+
+    # Certificates
+
+    def check_statement(self, statement: ExecutorStatement) -> Rejection | None:
+        """Return why a certificate of the statement would have no effect as the next item, or None."""
+        return certificates.check(statement, self._table, self._system, self._block.height)
+
+    def _apply_statement(self, statement: ExecutorStatement) -> Rejection | None:
+        rejection = self.check_statement(statement)
+        if rejection is None:
+            match statement:
+                case VerdictStatement():
+                    self._wake(certificates.keep_verdict(statement, self._table))
+                    self._work_off()
+                case BeatStatement(rollup):
+                    system_state.set_suspension(self._system, rollup, 0)
+                case RootStatement():
+                    self.rows[statement.rollup] = certificates.certify_row(statement, self._system)
+        return rejection
+
+    # Decisions
+
+    def _decide(self, entry: Entry, outcome: Outcome, trial: Trial | None) -> int:
+        """Give a bundle its outcome, once and for all; returns the fee that it burns."""
+        bundle = entry.bundle
+        assert bundle is not None  # deliveries come later
+        entry.status = outcome.status
+        outputs: Sequence[Outputs | None] = ()
+        if outcome.status is Status.COMMIT:
+            outputs = self.settlement.commit(entry, bundle, trial)
+        elif trial is not None:
+            trial.revert()
+        fee = self._compute_fee(entry, bundle, outcome)
+        system_state.burn(self._system, bundle.payer, fee, entry.held)
+        self._decided_here[entry.id] = outcome.status
+        self.decided.append(Decided(entry, make_decision(entry, outcome, fee), outputs))
+        self._release(entry)
+        return fee
+
+    def _compute_fee(self, entry: Entry, bundle: Bundle, outcome: Outcome) -> int:
+        """A missing verdict is not the payer's fault. # A17"""
+        if not outcome.is_paid_whole:
+            return self._rules.parameters.fee_base
+        return system_state.compute_fee(bundle, self._rules.parameters, self._block.height - entry.context.height)
+
+    # What follows from a decision
+
+    def _release(self, entry: Entry) -> None:
+        """Let those go on that waited for the entry; for one that is decided at its position nobody did."""
+        if entry.id in self._table.entries:
+            for dependent in self._table.on_decided(entry):
+                dependent.deps[entry.id] = entry.status
+                self._wake(dependent)
+            self._settle(entry)
+
+    def _settle(self, entry: Entry) -> None:
+        """Settle every place that rests on nothing unsettled, and those that rested on it alone. # A11"""
+        ready = [place for place in entry.places.values() if place.waiting == 0 and not place.is_settled]
+        while ready:
+            place = ready.pop()
+            link = place.make_link()
+            for follower in self._table.settle(place):
+                follower.rest_on(link)
+                if follower.waiting == 0:
+                    if follower.entry.status is Status.PENDING:
+                        self._wake(follower.entry)
+                    else:
+                        ready.append(follower)
+
+    def _wake(self, entry: Entry) -> None:
+        if not entry.is_queued:
+            entry.is_queued = True
+            heappush(self._work, (entry.position, entry))
+
+    def _work_off(self) -> None:
+        """Look again at what was woken, in log order: an entry wakes only later ones."""
+        while self._work:
+            entry = heappop(self._work)[1]
+            entry.is_queued = False
+            if entry.status is Status.PENDING:
+                self._examine(entry)
+
+    def _examine(self, entry: Entry) -> None:
+        assert entry.bundle is not None
+        trial = attest(entry, entry.bundle, self.settlement, self._block.height)
+        outcome = find_outcome(entry, self._rules.names)
+        if outcome is not None:
+            self._decide(entry, outcome, trial)
+        elif trial is not None:
+            trial.revert()

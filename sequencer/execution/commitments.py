@@ -1,9 +1,10 @@
 """Compute the roots of a height and chain its commitment to the one before.
 
 batch root      rollup table over one tree per namespace: every item, in order
-pending root    undecided bundles by id
-outcome root    bundles decided at this height, by id
-exec root       one row per namespace: state, receipts, outbox; row 0 is the system state
+pending root    undecided items by id
+outcome root    items decided at this height, by id
+exec root       one row per namespace: state, receipts, outbox; row 0 is the system state, that of
+                a split rollup is the one which the log certified last
 """
 
 from __future__ import annotations
@@ -14,16 +15,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from sequencer.codec import encode
 from sequencer.crypto.hashing import ZERO_DIGEST
 from sequencer.crypto.merkle import RootBuilder, compute_root
-from sequencer.execution.automaton import Decided, PendingBundle
+from sequencer.execution.automaton import Decided
+from sequencer.execution.pending import PendingBundle
 from sequencer.state.state_tree import StateTree
 from sequencer.types.block import BlockHeader
-from sequencer.types.bundle import Bundle
 from sequencer.types.commitment import Commitment
 from sequencer.types.executed import ExecutionRow, NamespaceList
 from sequencer.types.genesis import Genesis
 from sequencer.types.item import CheckedItem, SignedBundle, get_item_kind
 from sequencer.types.leaves import encode_envelope_leaf, encode_namespace_row, encode_pending_leaf
-from sequencer.types.outcome import OutcomeLeaf, Status
+from sequencer.types.outcome import OutcomeLeaf
 from sequencer.types.primitives import SYSTEM_NAMESPACE, Digest, Height, RollupId
 
 EMPTY_ROOT = compute_root(())
@@ -38,27 +39,24 @@ class BlockLeaves:
         self._receipts: defaultdict[RollupId, RootBuilder] = defaultdict(RootBuilder)
         self._outcomes: list[OutcomeLeaf] = []
 
-    def add(self, checked: CheckedItem, decided: Decided) -> None:
-        """Append an item's leaves; an inadmissible one is listed too, but has no outcome."""
-        self._append(SYSTEM_NAMESPACE, encode_envelope_leaf(get_item_kind(checked), decided.item_id))
+    def add(self, checked: CheckedItem, item_id: Digest) -> None:
+        """Append the leaves of an ordered item; an inadmissible one is listed too."""
+        self._append(SYSTEM_NAMESPACE, encode_envelope_leaf(get_item_kind(checked), item_id))
         if isinstance(checked, SignedBundle):
-            self._add_legs(checked.bundle)
-            if decided.status is not Status.INADMISSIBLE:
-                self._add_outcome(checked.bundle, decided)
+            for leg, leaf in zip(checked.bundle.legs, checked.bundle.leg_leaves, strict=True):
+                self._append(leg.rollup, leaf)
 
     def _append(self, namespace: RollupId, leaf: bytes) -> None:
         self._namespaces[namespace].append(leaf)
         self._roots[namespace].append(leaf)
 
-    def _add_legs(self, bundle: Bundle) -> None:
-        for leg, leaf in zip(bundle.legs, bundle.leg_leaves, strict=True):
-            self._append(leg.rollup, leaf)
-
-    def _add_outcome(self, bundle: Bundle, decided: Decided) -> None:
-        self._outcomes.append(OutcomeLeaf(bundle.id, decided.status, decided.reason))
-        for index, leg in enumerate(bundle.legs):
+    def add_decided(self, decided: Decided) -> None:
+        """Append outcome and receipts of an item that is decided in this block, wherever it was ordered."""
+        decision, bundle = decided.decision, decided.entry.bundle
+        self._outcomes.append(OutcomeLeaf(decision.item_id, decision.status, decision.reason))
+        for index, leg in enumerate(bundle.legs if bundle is not None else ()):
             outputs = decided.get_outputs(index)
-            leaf = encode((bundle.id, index, decided.status, tuple(sorted(outputs.items()))))
+            leaf = encode((decision.item_id, index, decision.status, tuple(sorted(outputs.items()))))
             self._receipts[leg.rollup].append(leaf)
 
     def get_namespaces(self) -> tuple[NamespaceList, ...]:
@@ -88,9 +86,10 @@ def compute_namespace_rows(namespaces: Iterable[NamespaceList]) -> tuple[bytes, 
     return tuple(encode_namespace_row(n.namespace, len(n.leaves), compute_root(n.leaves)) for n in namespaces)
 
 
-def compute_pending_root(pending: Sequence[PendingBundle]) -> Digest:
-    """Return the root over undecided bundles, ascending by id."""
-    return compute_root([encode_pending_leaf(*entry) for entry in sorted(pending)]) if pending else EMPTY_ROOT
+def compute_pending_root(pending: Iterable[PendingBundle]) -> Digest:
+    """Return the root over what is undecided, or decided with others resting on it; ascending by id."""
+    leaves = sorted((entry.id, entry.leaf_deadline, entry.digest) for entry in pending)
+    return compute_root([encode_pending_leaf(*leaf) for leaf in leaves]) if leaves else EMPTY_ROOT
 
 
 def compute_outcome_root(outcomes: Sequence[OutcomeLeaf]) -> Digest:
@@ -103,12 +102,9 @@ def compute_exec_root(rows: Sequence[ExecutionRow]) -> Digest:
     return compute_root([row.to_bytes() for row in rows])
 
 
-def make_rows(height: Height, states: Mapping[RollupId, StateTree], leaves: BlockLeaves) -> tuple[ExecutionRow, ...]:
-    """Return one row per namespace, ascending; native rollups are settled at `height` itself."""
-    return tuple(
-        ExecutionRow(namespace, height, state.root, leaves.compute_receipt_root(namespace), EMPTY_ROOT)
-        for namespace, state in sorted(states.items())
-    )
+def make_row(namespace: RollupId, settled_height: Height, state: StateTree, leaves: BlockLeaves) -> ExecutionRow:
+    """Return the row of a namespace that is executed here."""
+    return ExecutionRow(namespace, settled_height, state.root, leaves.compute_receipt_root(namespace), EMPTY_ROOT)
 
 
 def make_commitment(
@@ -116,7 +112,7 @@ def make_commitment(
     header: BlockHeader,
     parent: Digest,
     batch_root: Digest,
-    pending: Sequence[PendingBundle],
+    pending: Iterable[PendingBundle],
     outcomes: Sequence[OutcomeLeaf],
     rows: Sequence[ExecutionRow],
 ) -> Commitment:
@@ -136,7 +132,11 @@ def make_commitment(
     )
 
 
-def make_genesis_commitment(genesis: Genesis, states: Mapping[RollupId, StateTree]) -> Commitment:
+def make_genesis_rows(states: Mapping[RollupId, StateTree]) -> tuple[ExecutionRow, ...]:
+    """Return the rows of height 0 from the states of the system and of every rollup, split ones too."""
+    return tuple(make_row(namespace, 0, state, BlockLeaves()) for namespace, state in sorted(states.items()))
+
+
+def make_genesis_commitment(genesis: Genesis, rows: Sequence[ExecutionRow]) -> Commitment:
     """Return the commitment of height 0; its parent is the zero digest."""
-    rows = make_rows(0, states, BlockLeaves())
     return make_commitment(genesis, genesis.header, ZERO_DIGEST, EMPTY_ROOT, (), (), rows)

@@ -1,13 +1,14 @@
 """Run a bundle's legs at its own position and say which rollup refuses. # A5 A8
 
 Legs run in their order, each on its rollup's journal. A rollup's evaluation stops at its
-first leg that fails, or that refers to a leg without outputs because that one failed;
-only failures are verdicts NO. The caller commits or reverts all journals together.
+first leg that fails, or that refers to a leg whose outputs are not there: because it failed,
+or runs elsewhere and is not attested yet. Only failures are verdicts NO. The caller commits
+or reverts all journals together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
@@ -17,8 +18,10 @@ from sequencer.execution.machines.access import LegOrigin, LegState, Revert, Val
 from sequencer.state.journal import Journal
 from sequencer.types.bundle import Bundle, Leg, Operation, Reference
 from sequencer.types.primitives import RollupId
+from sequencer.types.verdict import Output, Verdict
 
 Outputs: TypeAlias = Mapping[str, int]
+_NOTHING_GIVEN: Mapping[int, Outputs] = {}
 
 
 class Failure(NamedTuple):
@@ -32,39 +35,130 @@ class Failure(NamedTuple):
     """For people; no part of any commitment."""
     found: str
 
+    @property
+    def reason(self) -> str:
+        """<code>@<path>, as a verdict states it."""
+        return f"{self.code}@{self.path}"
+
 
 @dataclass(slots=True)
 class Evaluation:
-    """What a bundle's legs came to; without failures all rollups say YES."""
+    """What a bundle's legs came to; without failures all rollups that ran say YES."""
 
     outputs: list[Outputs | None] = field(default_factory=list)
-    """Per leg; None for a leg that failed or did not run."""
+    """Per leg; None for a leg that failed or did not run, and for a leg elsewhere whose outputs are not known."""
     failures: dict[RollupId, Failure] = field(default_factory=dict)
-
-    def get_verdict_no(self) -> Failure | None:
-        """Return the NO of the lowest rollup id, or None if all say YES. # A8"""
-        return self.failures[min(self.failures)] if self.failures else None
+    stopped: set[RollupId] = field(default_factory=set)
+    """Rollups of which not every leg ran to its end: they failed, or wait for an output."""
 
 
 def evaluate(
-    bundle: Bundle, journals: Mapping[RollupId, Journal], machines: Mapping[RollupId, Machine], block: BlockContext
+    bundle: Bundle,
+    journals: Mapping[RollupId, Journal],
+    machines: Mapping[RollupId, Machine],
+    block: BlockContext,
+    given: Mapping[int, Outputs] = _NOTHING_GIVEN,
 ) -> Evaluation:
-    """Run every leg on the journals, which keep the writes of failed legs too: the caller must revert then."""
-    evaluation, stopped = Evaluation(), set[RollupId]()
+    """Run every leg whose rollup has a journal; `given` holds, by leg, what the other legs are known to export.
+
+    The journals keep the writes of failed legs too: the caller must revert then.
+    """
+    evaluation, is_missing = Evaluation(), False
     for index, leg in enumerate(bundle.legs):
-        outputs = None
-        if leg.rollup not in stopped and not (stopped and _is_blocked(leg, evaluation.outputs)):
-            origin = LegOrigin(leg.rollup, bundle.id, index, machines)
-            state = LegState(journals[leg.rollup], leg.signer, leg.declared, origin)
-            failure = _run_leg(index, leg, state, machines[leg.rollup], evaluation.outputs, block)
-            if failure is None:
-                outputs = state.outputs
-            else:
-                evaluation.failures[leg.rollup] = failure
+        journal = journals.get(leg.rollup)
+        if journal is None:
+            outputs = given.get(index)
+        elif leg.rollup in evaluation.stopped or (is_missing and _is_blocked(leg, evaluation.outputs)):
+            outputs = None
+        else:
+            outputs = _run(bundle, index, journal, machines, evaluation, block)
         if outputs is None:
-            stopped.add(leg.rollup)
+            is_missing = True
+            evaluation.stopped.add(leg.rollup)
         evaluation.outputs.append(outputs)
     return evaluation
+
+
+def _run(
+    bundle: Bundle,
+    index: int,
+    journal: Journal,
+    machines: Mapping[RollupId, Machine],
+    evaluation: Evaluation,
+    block: BlockContext,
+) -> Outputs | None:
+    """Run one leg; return what it exports, or None if it failed."""
+    leg = bundle.legs[index]
+    state = LegState(journal, leg.signer, leg.declared, LegOrigin(leg.rollup, bundle.id, index, machines))
+    failure = _run_leg(index, leg, state, machines[leg.rollup], evaluation.outputs, block)
+    if failure is None:
+        return state.outputs
+    evaluation.failures[leg.rollup] = failure
+    return None
+
+
+class RollupResult(NamedTuple):
+    """What one rollup says to a bundle."""
+
+    verdict: Verdict | None
+    """None while an output that its legs refer to is not known."""
+    reason: str
+    """Empty unless NO: `<code>@<path>`."""
+    outputs: tuple[Output, ...]
+    """What legs of other rollups refer to, ascending; empty unless YES."""
+    failure: Failure | None
+
+
+def evaluate_rollup(
+    bundle: Bundle,
+    rollup: RollupId,
+    journal: Journal,
+    machines: Mapping[RollupId, Machine],
+    block: BlockContext,
+    given: Mapping[int, Outputs],
+) -> RollupResult:
+    """Run the legs of one rollup; the journal keeps their writes, as with `evaluate`. # A9 A12
+
+    `given` must hold the outputs of every leg that `list_inputs` names, or the verdict may be None.
+    """
+    return make_result(bundle, rollup, evaluate(bundle, {rollup: journal}, machines, block, given))
+
+
+def make_result(bundle: Bundle, rollup: RollupId, evaluation: Evaluation) -> RollupResult:
+    """Return what one of the rollups that were evaluated says."""
+    failure = evaluation.failures.get(rollup)
+    if failure is not None:
+        return RollupResult(Verdict.NO, failure.reason, (), failure)
+    if any(evaluation.outputs[index] is None for index, leg in enumerate(bundle.legs) if leg.rollup == rollup):
+        return RollupResult(None, "", (), None)
+    exported = {index: outputs for index, outputs in enumerate(evaluation.outputs) if outputs is not None}
+    return RollupResult(Verdict.YES, "", select_outputs(list_exports(bundle, rollup), exported), None)
+
+
+def list_inputs(bundle: Bundle, rollup: RollupId) -> tuple[tuple[int, str], ...]:
+    """Return leg and name of every output of another rollup that legs of `rollup` refer to, ascending. # A15"""
+    return _list_crossings(bundle, lambda producer, consumer: consumer == rollup != producer)
+
+
+def list_exports(bundle: Bundle, rollup: RollupId) -> tuple[tuple[int, str], ...]:
+    """Return leg and name of every output of `rollup` that legs of other rollups refer to, ascending. # A15"""
+    return _list_crossings(bundle, lambda producer, consumer: producer == rollup != consumer)
+
+
+def _list_crossings(bundle: Bundle, is_wanted: Callable[[RollupId, RollupId], bool]) -> tuple[tuple[int, str], ...]:
+    found = {
+        (argument.leg, argument.name)
+        for leg in bundle.legs
+        for operation in leg.operations
+        for argument in operation.arguments
+        if isinstance(argument, Reference) and is_wanted(bundle.legs[argument.leg].rollup, leg.rollup)
+    }
+    return tuple(sorted(found))
+
+
+def select_outputs(names: Iterable[tuple[int, str]], outputs: Mapping[int, Outputs]) -> tuple[Output, ...]:
+    """Return leg, name and amount of those names that were exported; `outputs` holds those of every leg named."""
+    return tuple((leg, name, outputs[leg][name]) for leg, name in names if name in outputs[leg])
 
 
 def _is_blocked(leg: Leg, outputs: Sequence[Outputs | None]) -> bool:

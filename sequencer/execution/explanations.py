@@ -5,11 +5,14 @@ Kept in memory only, for the newest aborts; nothing here is committed to or surv
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 
 from sequencer.execution.automaton import Decided
+from sequencer.execution.entries import Entry
 from sequencer.execution.evaluation import Failure
+from sequencer.execution.outcome_window import DEPENDENCY_HEIGHTS
+from sequencer.types.executed import Decision
 from sequencer.types.outcome import Rejection, Status
 from sequencer.types.primitives import Digest, RollupId
 
@@ -40,9 +43,9 @@ class ExplanationTable:
 
     def add(self, decided: Decided) -> None:
         """Remember an abort by verdict; any other item is ignored."""
-        failures = get_failures(decided)
+        failures = get_failures(decided.entry)
         if failures:
-            self._failures[decided.item_id] = failures
+            self._failures[decided.entry.id] = failures
         if len(self._failures) > EXPLANATIONS_MAX:
             self._failures.popitem(last=False)
 
@@ -51,8 +54,26 @@ class ExplanationTable:
         return self._failures.get(bundle_id, ())
 
 
-def get_failures(decided: Decided) -> tuple[Failure, ...]:
-    """Return the verdicts NO of an item, ascending by rollup."""
-    if decided.evaluation is None:
-        return ()
-    return tuple(failure for _, failure in sorted(decided.evaluation.failures.items()))
+class DecisionTable:
+    """Decisions of the newest heights that this node has executed since it started."""
+
+    def __init__(self) -> None:
+        self._heights: deque[tuple[Decision, ...]] = deque()
+        self._decisions: dict[Digest, Decision] = {}
+
+    def append(self, decisions: tuple[Decision, ...]) -> None:
+        """Add those of the next height; the oldest height goes when there are more than 1,024."""
+        self._heights.append(decisions)
+        self._decisions.update([(decision.item_id, decision) for decision in decisions])
+        if len(self._heights) > DEPENDENCY_HEIGHTS:
+            for decision in self._heights.popleft():
+                del self._decisions[decision.item_id]
+
+    def get(self, item_id: Digest) -> Decision | None:
+        """Return the decision, or None if the item is undecided, unknown or was decided too long ago."""
+        return self._decisions.get(item_id)
+
+
+def get_failures(entry: Entry) -> tuple[Failure, ...]:
+    """Return the verdicts NO that were found here, ascending by rollup."""
+    return tuple([place.failure for place in entry.places.values() if place.failure is not None])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from pyrsistent import PMap
 
 from sequencer.errors import DecodeError, LocalError
+from sequencer.execution.pending import PendingBundle
 from sequencer.state.claim import StateClaim
 from sequencer.state.proof import prove
 from sequencer.state.state_tree import StateTree
@@ -16,14 +19,14 @@ from sequencer.types.block import BlockHeader
 from sequencer.types.bundle import read_key
 from sequencer.types.commitment import Commitment
 from sequencer.types.executed import ExecutionRow
-from sequencer.types.primitives import Height, RollupId, StateValue
+from sequencer.types.primitives import Digest, Height, RollupId, StateValue
 from sequencer.types.receipt import MerklePath
 
 PROOF_HEIGHTS = 256
 """Newest heights for which proofs can be made; older versions are dropped."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Version:
     """One executed height: what proofs are made from."""
 
@@ -31,7 +34,16 @@ class Version:
     commitment: Commitment
     rows: tuple[ExecutionRow, ...]
     states: PMap[RollupId, StateTree]
-    """Namespace → state; 0 is the system."""
+    """Namespace → state; 0 is the system. Only of rollups that are executed here."""
+    pending: tuple[PendingBundle, ...]
+    """What is not settled, in log order."""
+    own_rows: Mapping[RollupId, ExecutionRow]
+    """Of split rollups that are executed here: what their executors may certify. # A11"""
+
+    @cached_property
+    def pending_by_id(self) -> Mapping[Digest, PendingBundle]:
+        """What is not settled, by id."""
+        return {entry.id: entry for entry in self.pending}
 
     def get_state(self, namespace: RollupId) -> StateTree:
         """Return a namespace's state; raises `LocalError` if there is none."""

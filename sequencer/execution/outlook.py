@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
-from sequencer.execution.automaton import OutcomeWindow
 from sequencer.execution.conditions import BlockContext
 from sequencer.execution.evaluation import evaluate
 from sequencer.execution.machines import Machine
+from sequencer.execution.outcome_window import OutcomeWindow
 from sequencer.state.journal import Journal
 from sequencer.state.state_tree import StateTree
 from sequencer.types.bundle import Bundle

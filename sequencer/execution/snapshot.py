@@ -1,9 +1,13 @@
 """Write the executor's whole state as bytes, and believe such bytes only as far as they hash. # R1
 
 A snapshot holds the digest of its newest commitment, the newest 1,024 commitments with their outcomes
-(deps look back so far) and every namespace's entries. What is read must be a linked chain up to
-that digest, each outcome root must come out of its outcomes, and the last exec root out of the
-entries: then nothing in it was changed.
+(deps look back so far), every namespace's row with the entries of those that all nodes execute, and what is
+undecided. What is read must be a linked chain up to that digest, each outcome root must come out of its
+outcomes, the last exec root out of the rows and entries, and the last pending root out of what is
+undecided: then nothing in it was changed.
+
+The states of split rollups that the node itself executes come last: no root of the log covers them, so they
+are believed only by the node that wrote them.
 """
 
 from __future__ import annotations
@@ -12,19 +16,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from sequencer.codec import ARRAY_LENGTH_MAX, U32_MAX, Fields, decode, encode
+from sequencer.codec import ARRAY_LENGTH_MAX, U32_MAX, Fields, decode, encode, read_digest
 from sequencer.errors import DecodeError, StoreError
-from sequencer.execution.automaton import DEPENDENCY_HEIGHTS, DecidedHeight
-from sequencer.execution.commitments import compute_exec_root, compute_outcome_root
+from sequencer.execution.commitments import compute_exec_root, compute_outcome_root, compute_pending_root
+from sequencer.execution.outcome_window import DEPENDENCY_HEIGHTS, DecidedHeight
+from sequencer.execution.pending import PendingBundle
 from sequencer.state.state_tree import StateTree, build_tree
 from sequencer.types.block import BlockHeader
 from sequencer.types.bundle import read_key, read_state_value
 from sequencer.types.commitment import Commitment
 from sequencer.types.executed import ExecutionRow
 from sequencer.types.outcome import OutcomeLeaf
-from sequencer.types.primitives import Digest, StateValue
+from sequencer.types.primitives import Digest, RollupId, StateValue
 
-SNAPSHOT_FORMAT = "ssq-snapshot-1"
+SNAPSHOT_FORMAT = "ssq-snapshot-2"
 CHUNK_LENGTH = 4_096
 """Elements per array; lists longer than the codec's bound are split."""
 NAMESPACES_MAX = 257
@@ -36,7 +41,8 @@ class SnapshotRow:
     """One namespace: its row under the exec root, and its whole state."""
 
     row: ExecutionRow
-    state: StateTree
+    state: StateTree | None
+    """None for a split rollup, whose row may be older than what is settled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,10 @@ class Snapshot:
     """The newest heights, consecutive, at most 1,024."""
     namespaces: tuple[SnapshotRow, ...]
     """Ascending by namespace."""
+    pending: tuple[PendingBundle, ...] = ()
+    """In log order."""
+    own_states: tuple[tuple[RollupId, StateTree], ...] = ()
+    """Of split rollups that the writing node executes, ascending."""
 
     def to_bytes(self) -> bytes:
         """Return the canonical bytes; entries are in the order of their tree."""
@@ -55,7 +65,10 @@ class Snapshot:
             for height in self.decided
         )
         namespaces = tuple(_row_to_value(namespace) for namespace in self.namespaces)
-        return encode((SNAPSHOT_FORMAT, self.decided[-1].commitment.digest, decided, namespaces))
+        pending = _split([entry.to_value() for entry in self.pending])
+        own_states = tuple((rollup, _state_to_value(state)) for rollup, state in self.own_states)
+        digest = self.decided[-1].commitment.digest
+        return encode((SNAPSHOT_FORMAT, digest, decided, namespaces, pending, own_states))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Snapshot:
@@ -67,6 +80,8 @@ class Snapshot:
         snapshot = cls(
             read.array("decided", DEPENDENCY_HEIGHTS, _read_decided, 1),
             read.array("namespaces", NAMESPACES_MAX, _read_row, 1),
+            tuple(entry for chunk in read.array("pending", ARRAY_LENGTH_MAX, _read_pending) for entry in chunk),
+            read.array("own_states", NAMESPACES_MAX, _read_own_state),
         )
         read.finish()
         if snapshot.decided[-1].commitment.digest != digest:
@@ -99,6 +114,8 @@ def _find_problem(snapshot: Snapshot, header: BlockHeader, chain_id: Digest) -> 
         return "has outcomes that are not under their root"
     if compute_exec_root([namespace.row for namespace in snapshot.namespaces]) != newest.exec_root:
         return "has a state that is not under its root"
+    if compute_pending_root(snapshot.pending) != newest.pending_root:
+        return "has open bundles that are not under their root"
     return None
 
 
@@ -111,9 +128,14 @@ def _outcome_to_value(leaf: OutcomeLeaf) -> tuple[object, ...]:
 
 
 def _row_to_value(namespace: SnapshotRow) -> tuple[object, ...]:
-    row = namespace.row
-    entries = _split(list(namespace.state.get_entries()))
-    return (row.namespace, row.settled_height, row.receipt_root, row.outbox_root, entries)
+    """The state root follows from the entries; where there are none it stands in their place."""
+    row, state = namespace.row, namespace.state
+    content = row.state_root if state is None else _state_to_value(state)
+    return (row.namespace, row.settled_height, row.receipt_root, row.outbox_root, content)
+
+
+def _state_to_value(state: StateTree) -> tuple[object, ...]:
+    return _split(list(state.get_entries()))
 
 
 def _read_decided(value: object, path: str) -> DecidedHeight:
@@ -128,14 +150,33 @@ def _read_outcomes(value: object, path: str) -> tuple[OutcomeLeaf, ...]:
     return Fields((value,), path).array("chunk", CHUNK_LENGTH, OutcomeLeaf.from_value, 1)
 
 
+def _read_pending(value: object, path: str) -> tuple[PendingBundle, ...]:
+    return Fields((value,), path).array("chunk", CHUNK_LENGTH, PendingBundle.from_value, 1)
+
+
 def _read_row(value: object, path: str) -> SnapshotRow:
     read = Fields(value, path)
     namespace, height = read.uint("namespace", U32_MAX), read.uint("settled_height")
     receipt_root, outbox_root = read.digest("receipt_root"), read.digest("outbox_root")
-    chunks = read.array("entries", ARRAY_LENGTH_MAX, _read_entries)
+    content = read.take("state")
     read.finish()
-    state = build_tree(entry for chunk in chunks for entry in chunk)
+    if isinstance(content, bytes):
+        root = read_digest(content, f"{path}.state")
+        return SnapshotRow(ExecutionRow(namespace, height, root, receipt_root, outbox_root), None)
+    state = _read_state(content, f"{path}.state")
     return SnapshotRow(ExecutionRow(namespace, height, state.root, receipt_root, outbox_root), state)
+
+
+def _read_own_state(value: object, path: str) -> tuple[RollupId, StateTree]:
+    read = Fields(value, path)
+    rollup, content = read.uint("rollup", U32_MAX), read.take("state")
+    read.finish()
+    return rollup, _read_state(content, f"{path}.state")
+
+
+def _read_state(value: object, path: str) -> StateTree:
+    chunks = Fields((value,), path).array("entries", ARRAY_LENGTH_MAX, _read_entries)
+    return build_tree(entry for chunk in chunks for entry in chunk)
 
 
 def _read_entries(value: object, path: str) -> tuple[tuple[str, StateValue], ...]:

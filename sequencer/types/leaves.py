@@ -34,6 +34,6 @@ def encode_namespace_row(namespace: RollupId, count: int, root: Digest) -> bytes
     return encode((namespace, count, root))
 
 
-def encode_pending_leaf(bundle_id: Digest, deadline: int) -> bytes:
-    """Return a leaf of the pending root: [bundle id, deadline]."""
-    return encode((bundle_id, deadline))
+def encode_pending_leaf(item_id: Digest, deadline: int, entry_digest: Digest) -> bytes:
+    """Return a leaf of the pending root: [id, deadline, H(entry)]; deadline 0: decided, but others rest on it."""
+    return encode((item_id, deadline, entry_digest))

@@ -13,7 +13,6 @@ from sequencer.execution.commitments import compute_namespace_rows
 from sequencer.execution.executor import Executor
 from sequencer.execution.history import PROOF_HEIGHTS
 from sequencer.state.claim import StateClaim
-from sequencer.types.genesis import RollupKind
 from sequencer.types.leaves import encode_envelope_leaf, encode_leg_leaf
 from sequencer.types.outcome import Status
 from tests.execution_world import (
@@ -124,11 +123,10 @@ def test_begin_step_and_finish_out_of_turn_are_refused() -> None:
         world.executor.begin(make_child(GENESIS.header), [])
 
 
-def test_split_rollup_is_refused_at_start() -> None:
-    """This version says what it cannot do instead of doing it wrong."""
-    rollups = (replace(GENESIS.rollups[0], kind=RollupKind.SPLIT), *GENESIS.rollups[1:])
-    with pytest.raises(LocalError, match="alpha is split"):
-        Executor(replace(GENESIS, rollups=rollups))
+def test_executor_of_a_rollup_that_is_not_split_is_refused_at_start() -> None:
+    """Native rollups run everywhere; to ask for one is a mistake in the configuration."""
+    with pytest.raises(LocalError, match=f"rollup {ALPHA} is no split rollup"):
+        Executor(GENESIS, frozenset({ALPHA}))
 
 
 def test_unknown_rollup_is_told() -> None:

@@ -106,8 +106,9 @@ def test_snapshot_with_a_missing_height_is_refused(drop: int) -> None:
     read = Fields(decode(world.executor.take_snapshot(), "snapshot"), "snapshot")
     head = (read.take("format"), read.take("digest"))
     decided = read.array("decided", 4, lambda value, _: value)
+    rest = (read.take("namespaces"), read.take("pending"), read.take("own_states"))
     with pytest.raises(StoreError, match="holds 3 commitments"):
-        restore(world, encode((*head, decided[:drop] + decided[drop + 1 :], read.take("namespaces"))))
+        restore(world, encode((*head, decided[:drop] + decided[drop + 1 :], *rest)))
 
 
 def test_truncated_snapshot_is_refused() -> None:

@@ -77,8 +77,8 @@ def test_R2_wrong_snapshot_is_refused_and_nothing_changes(fetched: FetchedSnapsh
 def spell_otherwise(snapshot: bytes) -> bytes:
     """Return the same state with every namespace's entries in arrays of one."""
     whole = cast(tuple[Any, ...], decode(snapshot, "snapshot"))
-    split = tuple((*row[:-1], tuple((entry,) for chunk in row[-1] for entry in chunk)) for row in whole[-1])
-    return encode((*whole[:-1], split))
+    split = tuple((*row[:-1], tuple((entry,) for chunk in row[-1] for entry in chunk)) for row in whole[3])
+    return encode((*whole[:3], split, *whole[4:]))
 
 
 def test_R2_right_state_in_other_bytes_is_refused() -> None:

@@ -1,0 +1,169 @@
+"""Keep what is not settled: in log order, by rollup, by deadline and by what waits for it. # A8 A9 A16
+
+Entries rest on earlier ones only, so nothing here can wait in a circle.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from sequencer.execution.access_index import AccessIndex
+from sequencer.execution.conditions import BlockContext
+from sequencer.execution.entries import Access, Entry, Place, compute_access
+from sequencer.execution.pending import PendingBundle, PendingPlace
+from sequencer.execution.system_state import compute_hold
+from sequencer.types.bundle import Bundle
+from sequencer.types.outcome import Status
+from sequencer.types.parameters import Parameters
+from sequencer.types.primitives import Digest, Height, RollupId
+
+
+class RollupEntries:
+    """What is not settled on one rollup."""
+
+    def __init__(self, is_split: bool) -> None:
+        self.is_split = is_split
+        self.index = AccessIndex()
+        self.undecided: dict[Digest, Entry] = {}
+        """In log order."""
+        self.unsettled_count = 0
+        """Undecided items, and aborted ones that rest on something here which is not settled."""
+        self.unsettled_joint_count = 0
+        """Of these, bundles that touch a split rollup and more than one rollup."""
+
+    def add(self, place: Place) -> None:
+        """List a place that is not settled."""
+        self.index.add(place)
+        self.unsettled_count += 1
+        self.unsettled_joint_count += place.entry.is_joint
+        if place.entry.status is Status.PENDING:
+            self.undecided[place.entry.id] = place.entry
+
+    def remove(self, place: Place) -> None:
+        """Forget a place that is settled."""
+        self.index.remove(place)
+        self.unsettled_count -= 1
+        self.unsettled_joint_count -= place.entry.is_joint
+
+
+class PendingTable:
+    """Every item that is not settled on all its rollups."""
+
+    def __init__(self, is_split: Mapping[RollupId, bool]) -> None:
+        self.entries: dict[Digest, Entry] = {}
+        """In log order; those decided already are links between others."""
+        self.rollups = {rollup: RollupEntries(split) for rollup, split in is_split.items()}
+        self._due: defaultdict[Height, list[Entry]] = defaultdict(list)
+        self._dependents: defaultdict[Digest, list[Entry]] = defaultdict(list)
+
+    def get_undecided(self, item_id: Digest) -> Entry | None:
+        """Return the entry, or None if there is none or it is decided."""
+        entry = self.entries.get(item_id)
+        return entry if entry is not None and entry.status is Status.PENDING else None
+
+    def get_settled_height(self, rollup: RollupId, height: Height) -> Height:
+        """Return the highest height up to `height` at or below which no item of the rollup is undecided. # A11"""
+        oldest = next(iter(self.rollups[rollup].undecided.values()), None)
+        return height if oldest is None else min(height, oldest.context.height - 1)
+
+    def make_entry(self, bundle: Bundle, context: BlockContext, index: int) -> Entry:
+        """Return what a bundle would be at this position; changes nothing."""
+        entry = Entry(bundle, None, context, index)
+        for rollup in bundle.rollups:
+            self._place(entry, rollup, compute_access(bundle, rollup))
+        self._set_horizons(entry, bundle.deps)
+        return entry
+
+    def _place(self, entry: Entry, rollup: RollupId, access: Access) -> None:
+        listed = self.rollups[rollup]
+        place = entry.places[rollup] = Place(entry, rollup, listed.is_split, access)
+        place.found = listed.index.find(access)
+        if place.found:
+            place.ancestors = dict.fromkeys([ancestor.entry.id for ancestor in place.found])
+            place.waiting = len(place.found)
+
+    def _set_horizons(self, entry: Entry, deps: Iterable[Digest]) -> None:
+        """A bundle of native rollups alone has no deadline but that of what it waits for. # A8"""
+        horizons = {
+            place: max([ancestor.horizon for ancestor in place.found], default=0) for place in entry.places.values()
+        }
+        if not entry.is_timed:
+            waited = [found.deadline for dep in deps if (found := self.get_undecided(dep)) is not None]
+            entry.deadline = max([entry.deadline, *horizons.values(), *waited])
+        for place, horizon in horizons.items():
+            place.horizon = max(entry.deadline, horizon)
+
+    def add(self, entry: Entry) -> None:
+        """List an entry of `make_entry`, the newest of all, as far as it is not settled."""
+        self.entries[entry.id] = entry
+        is_pending = entry.status is Status.PENDING
+        for place in entry.places.values():
+            if is_pending or place.waiting:
+                self.rollups[place.rollup].add(place)
+                for ancestor in place.found:
+                    ancestor.followers.append(place)
+            else:
+                place.is_settled = True
+            place.found = []
+        if is_pending:
+            if entry.is_timed:
+                self._due[entry.deadline].append(entry)
+            for dep, status in entry.deps.items():
+                if status is Status.PENDING:
+                    self._dependents[dep].append(entry)
+
+    def take_due(self, height: Height) -> list[Entry]:
+        """Return the entries whose deadline is `height`, in log order; some may be decided."""
+        return self._due.pop(height, [])
+
+    def on_decided(self, entry: Entry) -> list[Entry]:
+        """Note that a listed entry has its outcome; return those that have it as a dep."""
+        for rollup in entry.places:
+            del self.rollups[rollup].undecided[entry.id]
+        entry.touch()
+        return self._dependents.pop(entry.id, [])
+
+    def settle(self, place: Place) -> list[Place]:
+        """Forget a place that is settled; return those that rest on it."""
+        self.rollups[place.rollup].remove(place)
+        place.is_settled = True
+        entry = place.entry
+        if all(each.is_settled for each in entry.places.values()):
+            del self.entries[entry.id]
+        followers, place.followers = place.followers, []
+        return followers
+
+
+def restore_table(
+    is_split: Mapping[RollupId, bool], records: Iterable[PendingBundle], parameters: Parameters
+) -> PendingTable:
+    """Return the table that described itself in `records`, which are in log order."""
+    table = PendingTable(is_split)
+    for record in records:
+        entry = Entry(record.bundle, record.message, BlockContext(record.height, record.time_ms), record.index)
+        entry.deadline, entry.status = record.deadline, record.status
+        if record.bundle is not None and record.status is Status.PENDING:
+            entry.held = compute_hold(record.bundle, parameters)
+            open_deps = [dep for dep in record.bundle.deps if table.get_undecided(dep) is not None]
+            entry.deps = dict.fromkeys(open_deps, Status.PENDING)  # the others have committed, or it were decided
+        for described in record.places:
+            _restore_place(table, entry, described)
+        table.add(entry)
+    return table
+
+
+def _restore_place(table: PendingTable, entry: Entry, described: PendingPlace) -> None:
+    """A place with nothing unsettled before it, of an entry that is decided, is settled itself."""
+    rollup = described.rollup
+    access = compute_access(entry.bundle, rollup) if entry.bundle is not None else {}
+    place = entry.places[rollup] = Place(entry, rollup, table.rollups[rollup].is_split, access)
+    place.horizon, place.known_height = described.horizon, described.known_height
+    place.certificates = {statement.assumption: statement for statement in described.certificates}
+    for ancestor_id, status, assumption in described.ancestors:
+        if status is not None and assumption is not None:
+            place.ancestors[ancestor_id] = (ancestor_id, status, assumption)
+        else:
+            place.ancestors[ancestor_id] = None
+            place.found.append(table.entries[ancestor_id].places[rollup])
+    place.waiting = len(place.found)
