@@ -243,6 +243,10 @@ class Executor:
         heights = [entry.height - 1 for entry in self.pending if entry.is_undecided_on(rollup)]
         return min(heights, default=self.height)
 
+    def get_committed_row(self, rollup: RollupId) -> ExecutionRow:
+        """Return the newest row under the exec root; of a split rollup it is the one that was certified last. # A11"""
+        return self._newest.get_committed_row(rollup)
+
     def get_own_row(self, rollup: RollupId) -> ExecutionRow | None:
         """Return what the executors of a split rollup may certify of the newest height; None if nothing. # A11"""
         return self._newest.own_rows.get(rollup)

@@ -52,6 +52,14 @@ class Version:
             raise LocalError(f"no rollup has the id {namespace}")
         return state
 
+    def get_row(self, namespace: RollupId) -> ExecutionRow:
+        """Return the row of a state that is executed here; of a split rollup it may not be certified yet."""
+        return self.own_rows.get(namespace) or self.get_committed_row(namespace)
+
+    def get_committed_row(self, namespace: RollupId) -> ExecutionRow:
+        """Return the row under the exec root; of a split rollup it is the one that was certified last."""
+        return next(row for row in self.rows if row.namespace == namespace)
+
 
 class StateReading(NamedTuple):
     """What a key held after a height."""
@@ -98,15 +106,13 @@ class VersionHistory:
         """Return what the key held after `height`; raises `LocalError` if height or namespace cannot be."""
         version = self.get(height)
         value = version.get_state(namespace).get(key)
-        row = next(row for row in version.rows if row.namespace == namespace)
-        return StateReading(height, row.settled_height, value)
+        return StateReading(height, version.get_row(namespace).settled_height, value)
 
     def list_entries(self, height: Height, namespace: RollupId, prefix: str) -> StateListing:
         """Return all keys that begin with `prefix`, in time that grows with the whole state; raises as `read`."""
         version = self.get(height)
         entries = sorted(entry for entry in version.get_state(namespace).get_entries() if entry[0].startswith(prefix))
-        row = next(row for row in version.rows if row.namespace == namespace)
-        return StateListing(height, row.settled_height, tuple(entries))
+        return StateListing(height, version.get_row(namespace).settled_height, tuple(entries))
 
     def prove(self, height: Height, namespace: RollupId, key: str) -> bytes:
         """Return the claim of what the key held; raises `LocalError` if height, namespace or key cannot be."""

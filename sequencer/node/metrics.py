@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from p2p.network import Network
 from sequencer.node.driver import Driver
 from sequencer.node.followers import Followers
+from sequencer.node.queries import describe_rollups
 from sequencer.replica.replica import Replica
 from sequencer.rpc.queries import Metric
 from sequencer.store.node_store import NodeStore
+from sequencer.types.genesis import Genesis
 
 
 class MetricsCollector:
@@ -17,6 +19,7 @@ class MetricsCollector:
 
     def __init__(
         self,
+        genesis: Genesis,
         replica: Replica,
         driver: Driver,
         store: NodeStore,
@@ -24,6 +27,7 @@ class MetricsCollector:
         followers: Followers,
         counters: Sequence[Mapping[str, int]],
     ) -> None:
+        self._genesis = genesis
         self._replica = replica
         self._driver = driver
         self._store = store
@@ -35,6 +39,7 @@ class MetricsCollector:
         """Return all samples, those of one name together."""
         return (
             *self._collect_progress(),
+            *self._collect_rollups(),
             *self._collect_store(),
             *self._collect_followers(),
             *self._collect_events(),
@@ -52,6 +57,22 @@ class MetricsCollector:
         yield Metric("sequencer_followers", "gauge", "Open connections of strangers.", network.strangers)
         is_signing = statistics.role == "validator" and statistics.alarm is None
         yield Metric("sequencer_is_signing", "gauge", "1 while this node signs.", float(is_signing))
+
+    def _collect_rollups(self) -> Iterator[Metric]:
+        statuses = describe_rollups(self._genesis, self._replica.executor)
+        labelled = [(status, {"rollup": self._genesis.get_rollup(status.rollup).name}) for status in statuses]
+        settled = "Highest height at or below which nothing of the rollup is undecided, where it is executed."
+        for status, labels in labelled:
+            if status.settled_height is not None:
+                yield Metric("sequencer_settled_height", "gauge", settled, status.settled_height, labels)
+        for status, labels in labelled:
+            yield Metric(
+                "sequencer_suspended", "gauge", "1 while a rollup is suspended.", float(status.is_suspended), labels
+            )
+        for status, labels in labelled:
+            yield Metric(
+                "sequencer_frozen", "gauge", "1 while an executor shows nothing.", float(status.is_frozen), labels
+            )
 
     def _collect_store(self) -> Iterator[Metric]:
         store, outbox = self._store.get_statistics(), self._driver.outbox

@@ -147,7 +147,7 @@ async def _run_parts(
     wire_log: EventLog,
     task_status: TaskStatus[NodeAddresses],
 ) -> None:
-    genesis, settings = home.genesis, home.settings
+    genesis, settings, identity = home.genesis, home.settings, find_own_executor(home)
     followers = Followers(network, store, replica.get_evidence)
     gossip, verdicts = Gossip(network), make_verdict_gossip(home, network)
     is_validator = home.keys.vote is not None
@@ -163,9 +163,8 @@ async def _run_parts(
     )
     reports = Reports(border, gossip, verdicts, event_log, replica.executor.commitment)
     driver = Driver(replica, store, reports, SystemClock(), genesis.item_rules, verify_ed25519)
-    metrics = MetricsCollector(
-        replica, driver, store, network, followers, (border.counters, gossip.counters, verdicts.counters)
-    )
+    counters = (border.counters, gossip.counters, verdicts.counters)
+    metrics = MetricsCollector(genesis, replica, driver, store, network, followers, counters)
     queries = NodeQueries(
         settings.name,
         genesis,
@@ -174,6 +173,7 @@ async def _run_parts(
         reports,
         store.reader,
         durability=settings.durability,
+        executes=None if identity is None else identity.rollup,
         accounts=home.accounts,
         get_metrics=metrics.collect,
     )

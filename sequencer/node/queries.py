@@ -28,16 +28,19 @@ from sequencer.rpc.queries import (
     HeightNotRetainedError,
     Metric,
     NodeStatus,
+    RollupStatus,
     TransactionRecord,
     UnavailableError,
 )
 from sequencer.rpc.stories import BundleStory
 from sequencer.types.batch import decode_payload
+from sequencer.types.genesis import RollupKind
 from sequencer.types.outcome import Status
 from sequencer.types.receipt import CHAIN_LENGTH_MAX
 
 if TYPE_CHECKING:
     from sequencer.execution.evaluation import Failure
+    from sequencer.execution.executor import Executor
     from sequencer.execution.explanations import BundleCheck
     from sequencer.execution.history import StateListing, StateReading
     from sequencer.replica.replica import Replica
@@ -75,6 +78,7 @@ class NodeQueries:
         reader: BlockReader,
         *,
         durability: str,
+        executes: RollupId | None,
         accounts: Sequence[DevelopmentAccount] | None,
         get_metrics: MetricsSource,
     ) -> None:
@@ -85,6 +89,7 @@ class NodeQueries:
         self._reports = reports
         self._reader = reader
         self._durability = durability
+        self._executes = executes
         self._accounts = None if accounts is None else tuple(accounts)
         self._get_metrics = get_metrics
         self._limiter = trio.CapacityLimiter(READ_THREADS)
@@ -135,6 +140,8 @@ class NodeQueries:
             following=statistics.following,
             sync_state=statistics.sync_state,
             snapshot_liars=statistics.snapshot_liars,
+            executes=self._executes,
+            rollups=describe_rollups(self._genesis, self._replica.executor),
         )
 
     async def get_transaction(self, item_id: Digest) -> TransactionRecord | None:
@@ -232,6 +239,23 @@ class NodeQueries:
     async def wait_for_news(self, seen: int) -> int:
         """Return the number of news once it is above `seen`."""
         return await self._reports.wait_for_news(seen)
+
+
+def describe_rollups(genesis: Genesis, executor: Executor) -> tuple[RollupStatus, ...]:
+    """Return how every rollup stands after the newest executed height. # A11 A12 A13"""
+    return tuple(
+        RollupStatus(
+            rollup=rollup.id,
+            is_executed=rollup.id in executor.runs,
+            settled_height=executor.get_settled_height(rollup.id) if rollup.id in executor.runs else None,
+            certified_settled_height=(
+                executor.get_committed_row(rollup.id).settled_height if rollup.kind is RollupKind.SPLIT else None
+            ),
+            is_suspended=executor.is_suspended(rollup.id),
+            is_frozen=executor.is_frozen(rollup.id),
+        )
+        for rollup in genesis.rollups
+    )
 
 
 def build_stored_receipt(reader: BlockReader, bundle_id: Digest) -> bytes | None:

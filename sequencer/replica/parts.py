@@ -190,7 +190,7 @@ class Parts:
 
     @property
     def role(self) -> str:
-        """validator, observer or full."""
+        """validator, observer, executor or full."""
         if self.config.index is None:
-            return "full"
+            return "full" if self.config.executor is None else "executor"
         return "validator" if self.own_votes.can_sign else "observer"

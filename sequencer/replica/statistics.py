@@ -14,7 +14,7 @@ class ReplicaStatistics:
     """A snapshot for people and metrics; nothing in the protocol depends on it."""
 
     role: str
-    """validator, observer or full."""
+    """validator, observer, executor or full."""
     observer_reason: str | None
     alarm: str | None
     """Why the node stopped signing; None while all is well."""

@@ -40,13 +40,30 @@ class HeightNotRetainedError(LocalError):
 
 
 @dataclass(frozen=True, slots=True)
+class RollupStatus:
+    """How one rollup stands, as this node sees it."""
+
+    rollup: RollupId
+    is_executed: bool
+    """Whether this node executes it: a native one always does."""
+    settled_height: Height | None
+    """Highest height at or below which nothing of it is undecided; None where it is not executed. # A11"""
+    certified_settled_height: Height | None
+    """The same, as its executors certified it last; None for a native one."""
+    is_suspended: bool
+    """Whether bundles that touch it abort where they stand, until its executors are back. # A13"""
+    is_frozen: bool
+    """Whether this node, its executor, found NO where the log says COMMIT, and shows nothing more of it. # A12"""
+
+
+@dataclass(frozen=True, slots=True)
 class NodeStatus:
     """How the node stands, all read at one moment."""
 
     name: str
     """`val0`, `full0`, …; empty if it has none."""
     role: str
-    """`validator`, `observer` (has a key, does not sign) or `full`."""
+    """`validator`, `observer` (has a key, does not sign), `executor` (a full node that attests a rollup) or `full`."""
     observer_reason: str | None
     """Why an observer does not sign."""
     alarm: str | None
@@ -77,6 +94,10 @@ class NodeStatus:
     """What state sync does, or why it refused last; None if there is nothing to say."""
     snapshot_liars: Mapping[ValidatorIndex, str]
     """Validators that served a wrong snapshot since the start, and what was wrong."""
+    executes: RollupId | None
+    """The split rollup that an executor attests; None on any other node."""
+    rollups: tuple[RollupStatus, ...]
+    """All of the network, ascending by id."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from sequencer.codec import encode
 from sequencer.execution.evaluation import Failure
 from sequencer.light import EvidenceView
 from sequencer.rpc.json_values import to_hex
-from sequencer.rpc.queries import BlockRecord, NodeStatus, TransactionRecord
+from sequencer.rpc.queries import BlockRecord, NodeStatus, RollupStatus, TransactionRecord
 from sequencer.types.commitment import Commitment, CommitmentCertificate
 from sequencer.types.executed import ExecutedBlock
-from sequencer.types.genesis import Genesis, GenesisValidator, HostAddress
+from sequencer.types.genesis import Genesis, GenesisValidator, HostAddress, Rollup
 from sequencer.types.outcome import ItemResult, Rejection, Status
 from sequencer.types.primitives import RollupId
 
@@ -177,12 +177,26 @@ def status_to_json(status: NodeStatus, genesis: Genesis) -> dict[str, object]:
         "following": None if status.following is None else validators[status.following].name,
         "sync": status.sync_state,
         "liars": {validators[index].name: reason for index, reason in status.snapshot_liars.items()},
+        "executes": None if status.executes is None else genesis.get_rollup(status.executes).name,
+        "rollups": [_rollup_status_to_json(one, genesis.get_rollup(one.rollup)) for one in status.rollups],
         "durability": status.durability,
         "gossip": {
             "published": status.gossip_published,
             "received": status.gossip_received,
             "included": status.gossip_included,
         },
+    }
+
+
+def _rollup_status_to_json(status: RollupStatus, rollup: Rollup) -> dict[str, object]:
+    return {
+        "name": rollup.name,
+        "kind": rollup.kind.value,
+        "is_executed": status.is_executed,
+        "settled_height": status.settled_height,
+        "certified_settled_height": status.certified_settled_height,
+        "is_suspended": status.is_suspended,
+        "is_frozen": status.is_frozen,
     }
 
 

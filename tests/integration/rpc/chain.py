@@ -16,6 +16,7 @@ from sequencer.execution.explanations import BundleCheck
 from sequencer.execution.foretelling import foretell
 from sequencer.execution.history import StateListing, StateReading
 from sequencer.execution.receipts import build_receipt
+from sequencer.node.queries import describe_rollups
 from sequencer.rpc.queries import (
     AccountState,
     BlockRecord,
@@ -236,6 +237,8 @@ class ChainNode:
             following=None,
             sync_state=None,
             snapshot_liars={},
+            executes=None,
+            rollups=describe_rollups(self.genesis, self.executor),
         )
 
     async def get_transaction(self, item_id: bytes) -> TransactionRecord | None:

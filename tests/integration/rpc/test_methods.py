@@ -276,6 +276,26 @@ async def test_all_entries_of_a_state_are_told_in_pages(served: Served, monkeypa
     assert (await served.error("dev_getEntries", {"rollup": "alpha", "height": 10_000}))["code"] == -32001
 
 
+async def test_status_says_how_every_rollup_stands(served: Served) -> None:
+    """Native ones are executed here and settle at once."""
+    await send(served, 5)
+    status = await get(served, "seq_status")
+    assert (status["role"], status["executes"]) == ("validator", None)
+    assert [row["name"] for row in status["rollups"]] == ["alpha", "beta", "gamma"]
+    rows = [{**row, "name": ""} for row in status["rollups"]]
+    assert rows == 3 * [
+        {
+            "name": "",
+            "kind": "native",
+            "is_executed": True,
+            "settled_height": status["height"],
+            "certified_settled_height": None,
+            "is_suspended": False,
+            "is_frozen": False,
+        }
+    ]
+
+
 async def test_evidence_is_given_in_pages_with_the_bytes_that_prove_it(served: Served) -> None:
     """`index` is where a piece stands for ever; the next page starts above the last one."""
     genesis = served.node.genesis
