@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -56,12 +57,21 @@ class Cluster:
         names: tuple[str, ...] = NAMES,
         make_network: MakeNetwork | None = None,
         retain_heights: int | None = None,
+        rollups: str = "alpha,beta",
+        behaviours: Mapping[str, str] | None = None,
     ) -> None:
-        """`make_network` joins them otherwise than in memory."""
-        blueprint = draw(Wish(len(names), "alpha,beta", 7, retain_heights))
+        """`make_network` joins them otherwise than in memory; `behaviours` are those of executors that misbehave."""
+        blueprint = draw(Wish(len(names), rollups, 7, retain_heights))
         parameters = replace(blueprint.genesis.parameters, idle_ms=60, pace_ms=10)
         blueprint = replace(blueprint, genesis=replace(blueprint.genesis, parameters=parameters))
-        build(blueprint, directory, [NodeSettings(name, "127.0.0.1:0") for name in names])
+        self.executor_names = tuple(executor.seat.name for executor in blueprint.executors)
+        lies = behaviours or {}
+        seats = [executor.seat for executor in blueprint.executors]
+        settings = [NodeSettings(name, "127.0.0.1:0") for name in names] + [
+            NodeSettings(seat.name, "127.0.0.1:0", executes=seat.rollup, behaviour=lies.get(seat.name, ""))
+            for seat in seats
+        ]
+        build(blueprint, directory, settings)
         self.genesis = blueprint.genesis
         self.accounts = {account.name: Account(account.seed, account.name) for account in blueprint.accounts}
         self.names = names
