@@ -17,7 +17,12 @@ from sequencer.types.primitives import RollupId
 
 NameRollup = Callable[[RollupId], str]
 
-STATUS_NAMES = {Status.COMMIT: "committed", Status.ABORT: "aborted", Status.INADMISSIBLE: "inadmissible"}
+STATUS_NAMES = {
+    Status.COMMIT: "committed",
+    Status.ABORT: "aborted",
+    Status.INADMISSIBLE: "inadmissible",
+    Status.PENDING: "pending",
+}
 """What an ordered item came to, as RPC says it."""
 
 
