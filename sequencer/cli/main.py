@@ -27,6 +27,7 @@ COMMANDS = {
     "tx": "send one transaction",
     "bundle": "send a bundle, or ask what became of it",
     "receipt": "save the receipt of a bundle",
+    "proof": "save a proof of an item, a whole list, a value or a verdict",
     "rpc": "call any method of a node",
     "verify": "check receipts without trusting anybody",
     "load": "send traffic and check what becomes of it",

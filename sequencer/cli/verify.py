@@ -130,10 +130,10 @@ def verify_bytes(name: str, data: bytes, genesis: Genesis, absent: Digest | None
 
 
 def verify_question(view: FileView, absent: Digest | None) -> None:
-    """Raise `VerificationError` unless a verified list leaves the id out, if one is asked for."""
-    from sequencer.light import ListView, verify_unlisted
+    """Raise `VerificationError` unless a verified list, or proven absence, leaves the id out; if one is asked for."""
+    from sequencer.light import AbsenceView, ListView, verify_unlisted
 
-    if absent is None:
+    if absent is None or isinstance(view, AbsenceView):
         return
     if not isinstance(view, ListView):
         raise VerificationError("absent: only a whole list shows that an id is not in it")

@@ -14,6 +14,7 @@ from sequencer.execution.commitments import compute_namespace_rows
 from sequencer.execution.receipts import build_places, make_certified_chain
 from sequencer.types.commitment import Commitment, CommitmentCertificate
 from sequencer.types.executed import ExecutedBlock
+from sequencer.types.leaves import get_envelope_kind
 from sequencer.types.message import Delivery
 from sequencer.types.primitives import SYSTEM_NAMESPACE, RollupId
 from sequencer.types.proof_files import AbsenceProof, InclusionProof, ListProof, MessageProof, NamespaceRow
@@ -27,7 +28,7 @@ def build_inclusion(
     if not 0 <= index < len(executed.results):
         raise LocalError(f"height {executed.header.height} has {len(executed.results)} items, none at {index}")
     envelope, legs = build_places(executed, index)
-    kind = Fields(decode(executed.namespaces[0].leaves[index], "leaf"), "leaf").uint("kind")
+    kind = get_envelope_kind(executed.namespaces[0].leaves[index])
     chain = make_certified_chain((executed.commitment, *later), certificate)
     return InclusionProof(chain, kind, executed.results[index].item_id, envelope, legs).to_bytes()
 

@@ -12,9 +12,11 @@ from sequencer.crypto.signatures import verify_ed25519
 from sequencer.errors import DecodeError, LocalError, VerificationError
 from sequencer.light import (
     EvidenceView,
+    FileView,
     ReceiptView,
     StateProofView,
     verify_evidence,
+    verify_file,
     verify_receipt,
     verify_state_proof,
 )
@@ -157,6 +159,15 @@ class Client:
         read = Members(await self.call("seq_getProof", {"kind": kind, **parameters}), "$")
         proof = read.read("proof", lambda text, at: read_hex(text, at, PROOF_FILE_BYTES_MAX))
         return verify_state_proof(proof, self.genesis, verify_ed25519)
+
+    async def get_file(self, kind: str, **parameters: object) -> FileView:
+        """Return what a proof of any kind proves (`inclusion`, `list`, …), verified; raises `VerificationError`.
+
+        The caller compares what it is about with what it asked for.
+        """
+        read = Members(await self.call("seq_getProof", {"kind": kind, **parameters}), "$")
+        proof = read.read("proof", lambda text, at: read_hex(text, at, PROOF_FILE_BYTES_MAX))
+        return verify_file(proof, self.genesis, verify_ed25519)
 
     async def get_evidence(self, start: int = 0) -> tuple[EvidenceView, ...]:
         """Return what a node holds against validators from a place on, verified; at most 100 pieces, empty at the end.

@@ -143,6 +143,12 @@ def _check_signatures(bundle: Bundle, signatures: tuple[Signature, ...], verifie
     return None
 
 
+def read_certificate(item: bytes) -> ExecutorCertificate:
+    """Read an item of kind 2, 3 or 4 that was checked before; raises `DecodeError` naming the field."""
+    read = Fields(decode(item, "item"), "item")
+    return _read_certificate(read.uint("kind"), read)
+
+
 def _read_certificate(kind: int, read: Fields) -> ExecutorCertificate:
     body = Fields(read.take("body"), "item.body")
     path = "item.body.statement"

@@ -15,6 +15,11 @@ def encode_envelope_leaf(kind: int, item_id: Digest) -> bytes:
     return encode((kind, item_id))
 
 
+def get_envelope_kind(leaf: bytes) -> int:
+    """Return the kind in an envelope's leaf: the byte after the array's head, for kinds are small integers."""
+    return leaf[1]
+
+
 def encode_leg_leaf(bundle_id: Digest, leg_index: int, leg_count: int, leg_digest: Digest) -> bytes:
     """Return a leaf of a rollup's namespace: [bundle id, leg index, leg count, leg hash]. # A2"""
     return encode((bundle_id, leg_index, leg_count, leg_digest))

@@ -136,6 +136,9 @@ async def test_transfer_without_waiting_returns_when_it_is_taken_in(shell: Shell
         (("rpc", "seq_status", "{"), "no JSON"),
         (("rpc", "seq_status", "7"), "object or array"),
         (("receipt", "0x" + "00" * 32, "--out", "x"), "unknown"),
+        (("proof", "inclusion", "--out", "x"), "needs --id"),
+        (("proof", "list", "--rollup", "alpha", "--key", "a", "--out", "x"), "takes no --key"),
+        (("proof", "outcome", "--id", "0x" + "00" * 32, "--out", "x"), "no certificate covers"),
         (("example", "dance"), "no example is called"),
     ],
 )
@@ -250,6 +253,30 @@ async def test_receipt_with_one_byte_flipped_is_refused_with_status_1(shell: She
     done = await shell.run("verify", str(path), "--genesis", shell.write_genesis())
     assert done.status == 1
     assert "INVALID" in done.err
+
+
+async def test_list_is_verified_without_the_node_and_asked_for_an_absent_id(shell: Shell) -> None:
+    """What `proof` saves, `verify` accepts; `--absent` refuses it for an id that it names, and accepts any other."""
+    sent = await send_transfer(shell)
+    path = shell.folder / "alpha.list"
+    height = sent.result["height"]
+    saved = await shell.ask("proof", "list", "--rollup", "alpha", "--height", str(height), "--out", str(path))
+    assert (saved.status, saved.result["height"]) == (0, height)
+    genesis = shell.write_genesis()
+    statuses = []
+    for absent in ((), ("--absent", "0x" + "00" * 32), ("--absent", sent.result["id"])):
+        done = await shell.run("verify", str(path), "--genesis", genesis, *absent, "--json")
+        statuses.append(done.status)
+    first = json.loads(done.out.splitlines()[0])
+    assert statuses == [0, 0, 1]
+    assert first["reason"] == f"absent: {sent.result['id']} stands at index 0 of namespace 1 at height {height}"
+
+
+async def test_absent_needs_a_list(shell: Shell) -> None:
+    """A receipt says nothing about other items."""
+    path = await save_receipt(shell, (await send_transfer(shell)).result["id"])
+    arguments = (str(path), "--genesis", shell.write_genesis(), "--absent", "0x" + "00" * 32)
+    assert (await shell.run("verify", *arguments)).status == 1
 
 
 @pytest.mark.parametrize("missing", ["receipt", "genesis"])

@@ -13,7 +13,16 @@ from sequencer.crypto.hashing import Tag, hash_tagged
 from sequencer.crypto.merkle import compute_root
 from sequencer.crypto.signatures import verify_ed25519
 from sequencer.errors import VerificationError
-from sequencer.light import verify_evidence, verify_receipt, verify_state_proof
+from sequencer.light import (
+    AbsenceView,
+    FileView,
+    InclusionView,
+    ListView,
+    verify_evidence,
+    verify_file,
+    verify_receipt,
+    verify_state_proof,
+)
 from sequencer.rpc.forms import make_rollup_namer, transaction_to_json
 from sequencer.rpc.json_values import to_hex
 from sequencer.rpc.methods import development
@@ -242,6 +251,61 @@ async def test_proof_without_a_certificate_is_told(served: Served) -> None:
     served.node.advance(is_certified=False)
     error: Any = await served.error("seq_getProof", {"kind": "deposit", "address": to_hex(BOB.public_key)})
     assert (error["code"], error["data"]["reason"]) == (-32001, "future")
+
+
+async def get_file(served: Served, **question: object) -> FileView:
+    """Return what the proof file that answers a question proves."""
+    answer = await get(served, "seq_getProof", **question)
+    return verify_file(bytes.fromhex(answer["proof"][2:]), served.node.genesis, verify_ed25519)
+
+
+async def test_inclusion_is_proven_by_the_id(served: Served) -> None:
+    """The second of three transfers, of any outcome."""
+    ids = await send(served, 40, 41, 42)
+    view = await get_file(served, kind="inclusion", id=ids[1])
+    assert isinstance(view, InclusionView)
+    assert (to_hex(view.item_id), view.height, view.index, view.rollups) == (ids[1], 1, 1, (1,))
+
+
+@pytest.mark.parametrize("rollup", ["alpha", "system"])
+async def test_list_of_a_height_is_proven_whole(served: Served, rollup: str) -> None:
+    """All three, in order, under alpha and among all items."""
+    ids = await send(served, 40, 41, 42)
+    view = await get_file(served, kind="list", rollup=rollup)
+    assert isinstance(view, ListView)
+    assert [to_hex(item_id) for item_id in view.item_ids] == ids
+
+
+async def test_list_of_a_rollup_without_items_is_proven_absence(served: Served) -> None:
+    """Neither beta nor gamma has anything at height 1, which the certificate of height 2 covers."""
+    await send(served, 40)
+    served.node.records[0] = type(served.node.records[0])(served.node.records[0].block, None)
+    served.node.advance()
+    view = await get_file(served, kind="list", rollup="beta", height=1)
+    assert isinstance(view, AbsenceView)
+    assert (view.namespaces, view.height, view.certified_height) == ((2, 3), 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("question", "reason"),
+    [
+        ({"kind": "inclusion", "id": "0x" + "00" * 32}, "unknown"),
+        ({"kind": "verdict", "id": "0x" + "00" * 32, "rollup": "alpha"}, "unknown"),
+        ({"kind": "list", "rollup": "alpha", "height": 9}, "future"),
+    ],
+)
+async def test_proof_of_what_is_not_there_is_refused(served: Served, question: dict[str, object], reason: str) -> None:
+    """An unknown id, and a height that does not exist yet."""
+    await send(served, 40)
+    error: Any = await served.error("seq_getProof", question)
+    assert (error["code"], error["data"]["reason"]) == (-32001, reason)
+
+
+async def test_verdict_of_a_native_rollup_is_not_in_the_log(served: Served) -> None:
+    """Every validator executed it, so nobody certified anything."""
+    (bundle_id,) = await send(served, 40)
+    error: Any = await served.error("seq_getProof", {"kind": "verdict", "id": bundle_id, "rollup": "alpha"})
+    assert "no verdict of this rollup" in error["message"]
 
 
 async def test_network_methods_tell_the_genesis(served: Served) -> None:
