@@ -49,7 +49,7 @@ class Version:
         """Return a namespace's state; raises `LocalError` if there is none."""
         state = self.states.get(namespace)
         if state is None:
-            raise LocalError(f"no rollup has the id {namespace}")
+            raise LocalError(f"rollup {namespace} is not executed here")
         return state
 
     def get_row(self, namespace: RollupId) -> ExecutionRow:
@@ -115,14 +115,30 @@ class VersionHistory:
         return StateListing(height, version.get_row(namespace).settled_height, tuple(entries))
 
     def prove(self, height: Height, namespace: RollupId, key: str) -> bytes:
-        """Return the claim of what the key held; raises `LocalError` if height, namespace or key cannot be."""
+        """Return the claim of what the key held; raises `LocalError` if height, namespace or key cannot be.
+
+        Of a split rollup it is about the state that its executors certified last by `height`.
+        """
         try:
             read_key(key, "key")
         except DecodeError as error:
             raise LocalError(str(error)) from None
         version = self.get(height)
-        tree = prove(version.get_state(namespace), key)
-        index = next(i for i, row in enumerate(version.rows) if row.namespace == namespace)
-        row, path = version.rows[index], MerklePath.build(tuple(row.to_bytes() for row in version.rows), index)
+        row = version.get_committed_row(namespace)
+        tree = prove(self._find_state(version, row), key)
+        path = MerklePath.build(tuple(other.to_bytes() for other in version.rows), version.rows.index(row))
         roots = (row.settled_height, row.receipt_root, row.outbox_root)
         return StateClaim(namespace, key, tree.get_value(key), tree, *roots, path).to_bytes()
+
+    def _find_state(self, version: Version, row: ExecutionRow) -> StateTree:
+        """Return the state that the row commits to: of the height itself, or of an earlier one if it is split. # A11"""
+        earlier = (held for held in reversed(self._versions) if held.header.height < version.header.height)
+        if version.get_state(row.namespace).root == row.state_root:
+            return version.get_state(row.namespace)
+        for held in earlier:
+            state = held.states.get(row.namespace)
+            if state is not None and state.root == row.state_root:
+                return state
+        raise LocalError(
+            f"what the executors of rollup {row.namespace} certified last is older than {PROOF_HEIGHTS} heights"
+        )

@@ -131,7 +131,7 @@ def test_executor_of_a_rollup_that_is_not_split_is_refused_at_start() -> None:
 
 def test_unknown_rollup_is_told() -> None:
     """A query names what it did not find."""
-    with pytest.raises(LocalError, match="no rollup has the id 9"):
+    with pytest.raises(LocalError, match="rollup 9 is not executed here"):
         Executor(GENESIS).get_state_value(9, "kv/a")
 
 
