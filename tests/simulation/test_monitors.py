@@ -11,9 +11,9 @@ from sequencer.simulation.node import SimulatedNode
 from sequencer.simulation.options import SimulationOptions
 from sequencer.simulation.runner import run_seed
 from sequencer.types.effects import Broadcast, Effect
-from sequencer.types.events import Event, MessageReceived
+from sequencer.types.events import Event, MessageReceived, TimerFired
 from sequencer.types.primitives import Digest
-from sequencer.types.vote import Vote, VoteKind
+from sequencer.types.vote import Certificate, Vote, VoteKind
 from tests.simulation.scenes import Scene
 
 A = bytes([1]) * 32
@@ -36,6 +36,46 @@ def tell(scene: Scene, peer: int, kind: VoteKind, view: int, digest: Digest = ZE
     vote = Vote(kind, 0, view, digest, bytes(64))
     event, effects = (None, (Broadcast(vote),)) if peer == 0 else (MessageReceived(peer, vote), ())
     scene.observers.on_handled(scene.nodes[0], event, effects)
+
+
+def give_up(scene: Scene, view: int) -> None:
+    """Let validator 0 nullify a view that a notarization let it into."""
+    entry = Certificate(VoteKind.NOTARIZE, 0, view - 1, A, (), ())
+    vote = Vote(VoteKind.NULLIFY, 0, view, ZERO_DIGEST, bytes(64), entry=entry)
+    scene.observers.on_handled(scene.nodes[0], TimerFired(), (Broadcast(vote),))
+
+
+def wait(scene: Scene) -> None:
+    """Let longer than any view lasts go by."""
+    scene.scheduler.run_until(60_000_000, lambda: False)
+
+
+def find_view_of_another(scene: Scene) -> int:
+    """Return the first view above 1 that validator 0 does not lead."""
+    return next(view for view in range(2, 9) if scene.genesis.committee.get_leader(view) != 0)
+
+
+def test_forwarding_monitor_leader_left_untold_is_reported() -> None:
+    """F1: a view lasts its time, and its leader was never shown what led there."""
+    scene = make_watched_scene()
+    view = find_view_of_another(scene)
+    for peer in (0, 1, 2):
+        tell(scene, peer, VoteKind.NOTARIZE, view - 1, A)
+    wait(scene)
+    give_up(scene, view)
+    assert scene.rules == ["F1"]
+
+
+def test_forwarding_monitor_view_given_up_at_once_after_a_byzantine_vote_may_be_untold() -> None:
+    """T5: who did not count the Byzantine vote enters later than it might have, and may give up at once. # F1"""
+    scene = make_watched_scene()
+    view = find_view_of_another(scene)
+    for peer in (0, 1, LIAR):
+        tell(scene, peer, VoteKind.NOTARIZE, view - 1, A)
+    wait(scene)
+    tell(scene, 2, VoteKind.NOTARIZE, view - 1, A)
+    give_up(scene, view)
+    assert scene.rules == []
 
 
 def test_forwarding_monitor_nullification_kept_is_reported() -> None:

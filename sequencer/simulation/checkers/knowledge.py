@@ -43,6 +43,8 @@ class Mind:
     """The view was entered after the start, so the validator holds what let it in."""
     sure_view: View = 1
     """View that it has reached whatever a Byzantine voter did; `view` may lie above it."""
+    sure_entered_ms: int = 0
+    """When it had reached that view at the latest."""
     sure_finalized_view: View = 0
     view_before: View = 1
     """Sure view before the event that is being handled."""
@@ -165,7 +167,7 @@ class Knowledge(Observer):
         mind.logged = frozenset(mind.decided)
         highest = max((record.number for record in records), default=0)
         mind.view, mind.sure_view = (max(view + 1, highest) for view in (mind.finalized_view, mind.sure_finalized_view))
-        mind.entered_ms = node.get_instant().mono_ms
+        mind.entered_ms = mind.sure_entered_ms = node.get_instant().mono_ms
         for certificate in durable.certificates.values():
             self._hold(node, mind, certificate.kind, certificate.view, certificate.digest)
         for record in sorted(records, key=lambda record: (record.number, record.kind)):
@@ -367,7 +369,9 @@ class Knowledge(Observer):
         mind.fresh.add((kind, view))
         if is_certain:
             mind.certain.add((kind, view))
-            mind.sure_view = max(mind.sure_view, view + 1)
+            if view >= mind.sure_view:
+                mind.sure_view = view + 1
+                mind.sure_entered_ms = node.get_instant().mono_ms
             if kind is VoteKind.FINALIZE:
                 mind.sure_finalized_view = max(mind.sure_finalized_view, view)
         if kind is VoteKind.FINALIZE:
