@@ -266,8 +266,10 @@ class OutcomeAutomaton:
         outputs: Sequence[Outputs | None] = ()
         if outcome.status is Status.COMMIT:
             outputs = self.settlement.commit(entry, bundle, trial)
-        elif trial is not None:
-            trial.revert()
+        else:
+            if trial is not None:
+                trial.revert()
+            self.settlement.explain(entry, bundle)
         fee = self._compute_fee(entry, bundle, outcome)
         system_state.burn(self._system, bundle.payer, fee, entry.held)
         self._decided_here[entry.id] = outcome.status

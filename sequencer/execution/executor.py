@@ -21,7 +21,7 @@ from sequencer.execution.commitments import (
 )
 from sequencer.execution.conditions import BlockContext
 from sequencer.execution.evaluation import Failure
-from sequencer.execution.explanations import BundleCheck, DecisionTable, ExplanationTable, get_failures
+from sequencer.execution.explanations import BundleCheck, DecisionTable, ExplanationTable, Wait, get_failures
 from sequencer.execution.history import StateListing, StateReading, Version, VersionHistory
 from sequencer.execution.network import make_genesis_states, make_rules, select_states
 from sequencer.execution.outcome_window import DecidedHeight, OutcomeWindow
@@ -240,8 +240,7 @@ class Executor:
 
     def get_settled_height(self, rollup: RollupId) -> Height:
         """Return the highest height at or below which no item of the rollup is undecided. # A11"""
-        heights = [entry.height - 1 for entry in self.pending if entry.is_undecided_on(rollup)]
-        return min(heights, default=self.height)
+        return self._newest.get_settled_height(rollup)
 
     def get_committed_row(self, rollup: RollupId) -> ExecutionRow:
         """Return the newest row under the exec root; of a split rollup it is the one that was certified last. # A11"""
@@ -310,6 +309,13 @@ class Executor:
     def get_failures(self, bundle_id: Digest) -> tuple[Failure, ...]:
         """Return what rollups expected and found when the bundle aborted; only the newest 4,096 are known."""
         return self._explanations.get(bundle_id)
+
+    def get_waits(self, bundle_id: Digest) -> tuple[Wait, ...]:
+        """Return what the bundle had to wait for where it was ordered; of decided ones the newest 4,096 are known."""
+        entry = self.get_pending(bundle_id)
+        if entry is None:
+            return self._explanations.get_waits(bundle_id)
+        return tuple(Wait(place.rollup, ancestor.id) for place in entry.places for ancestor in place.ancestors)
 
     def prove_state(self, height: Height, rollup: RollupId, key: str) -> bytes:
         """Return the claim of what the key held at `height`, proven against that height's commitment.

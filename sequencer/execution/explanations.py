@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
 
 from sequencer.execution.automaton import Decided
 from sequencer.execution.entries import Entry
@@ -17,7 +18,9 @@ from sequencer.types.outcome import Rejection, Status
 from sequencer.types.primitives import Digest, RollupId
 
 EXPLANATIONS_MAX = 4_096
-"""Aborted bundles remembered; the oldest is forgotten first."""
+"""Aborted bundles remembered, and as many that waited; the oldest is forgotten first."""
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +38,43 @@ class BundleCheck:
     """Split rollups that the bundle touches and this node does not execute, ascending: what they say is not known."""
 
 
+class Wait(NamedTuple):
+    """An earlier item that was not settled where a bundle was ordered, and in conflict with it. # A8"""
+
+    rollup: RollupId
+    item_id: Digest
+
+
 class ExplanationTable:
-    """Failures of the newest aborted bundles, by bundle id."""
+    """Failures of the newest aborted bundles, and what the newest that waited had waited for, by bundle id."""
 
     def __init__(self) -> None:
         self._failures: OrderedDict[Digest, tuple[Failure, ...]] = OrderedDict()
+        self._waits: OrderedDict[Digest, tuple[Wait, ...]] = OrderedDict()
 
     def add(self, decided: Decided) -> None:
-        """Remember an abort by verdict; any other item is ignored."""
-        failures = get_failures(decided.entry)
-        if failures:
-            self._failures[decided.entry.id] = failures
-        if len(self._failures) > EXPLANATIONS_MAX:
-            self._failures.popitem(last=False)
+        """Remember an abort by verdict, and a bundle that had to wait; any other item is ignored."""
+        entry = decided.entry
+        _remember(self._failures, entry.id, get_failures(entry))
+        places = entry.places.values()
+        _remember(
+            self._waits, entry.id, tuple([Wait(place.rollup, one) for place in places for one in place.ancestors])
+        )
+
+    def get_waits(self, bundle_id: Digest) -> tuple[Wait, ...]:
+        """Return what the bundle had to wait for; empty if nothing, unknown or forgotten."""
+        return self._waits.get(bundle_id, ())
 
     def get(self, bundle_id: Digest) -> tuple[Failure, ...]:
         """Return the verdicts NO, ascending by rollup; empty if unknown, forgotten or not aborted by a verdict."""
         return self._failures.get(bundle_id, ())
+
+
+def _remember(table: OrderedDict[Digest, tuple[_T, ...]], item_id: Digest, found: tuple[_T, ...]) -> None:
+    if found:
+        table[item_id] = found
+    if len(table) > EXPLANATIONS_MAX:
+        table.popitem(last=False)
 
 
 class DecisionTable:

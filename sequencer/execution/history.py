@@ -45,6 +45,11 @@ class Version:
         """What is not settled, by id."""
         return {entry.id: entry for entry in self.pending}
 
+    def get_settled_height(self, namespace: RollupId) -> Height:
+        """Return the highest height at or below which no item of the rollup is undecided. # A11"""
+        heights = [entry.height - 1 for entry in self.pending if entry.is_undecided_on(namespace)]
+        return min(heights, default=self.header.height)
+
     def get_state(self, namespace: RollupId) -> StateTree:
         """Return a namespace's state; raises `LocalError` if there is none."""
         state = self.states.get(namespace)
@@ -106,13 +111,13 @@ class VersionHistory:
         """Return what the key held after `height`; raises `LocalError` if height or namespace cannot be."""
         version = self.get(height)
         value = version.get_state(namespace).get(key)
-        return StateReading(height, version.get_row(namespace).settled_height, value)
+        return StateReading(height, version.get_settled_height(namespace), value)
 
     def list_entries(self, height: Height, namespace: RollupId, prefix: str) -> StateListing:
         """Return all keys that begin with `prefix`, in time that grows with the whole state; raises as `read`."""
         version = self.get(height)
         entries = sorted(entry for entry in version.get_state(namespace).get_entries() if entry[0].startswith(prefix))
-        return StateListing(height, version.get_row(namespace).settled_height, tuple(entries))
+        return StateListing(height, version.get_settled_height(namespace), tuple(entries))
 
     def prove(self, height: Height, namespace: RollupId, key: str) -> bytes:
         """Return the claim of what the key held; raises `LocalError` if height, namespace or key cannot be.

@@ -37,6 +37,8 @@ class HasBasis(Protocol):
     @property
     def basis(self) -> Basis: ...
 
+    def is_suspended(self, rollup: RollupId) -> bool: ...
+
 
 class _QueuedState:
     """A rollup's executed state under the writes of what is queued."""
@@ -68,6 +70,8 @@ class Outlook:
 
     def passes(self, bundle: Bundle) -> bool:
         """Tell whether every rollup that this node executes says YES and every dep is met; if so, it is queued."""
+        if bundle.decide_within and any(self._executor.is_suspended(rollup) for rollup in bundle.rollups):
+            return False  # A13
         basis = self._executor.basis
         journals = {
             rollup: Journal(_QueuedState(basis.states[rollup], self._writes.get(rollup, {})))

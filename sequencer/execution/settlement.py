@@ -18,6 +18,7 @@ from sequencer.execution.machines import Machine
 from sequencer.state.journal import Journal
 from sequencer.types.bundle import Bundle
 from sequencer.types.primitives import RollupId
+from sequencer.types.verdict import Verdict
 
 
 class Trial(NamedTuple):
@@ -63,6 +64,14 @@ class Settlement:
         for place in places:
             place.note(trial.evaluation)
         return trial
+
+    def explain(self, entry: Entry, bundle: Bundle) -> None:
+        """Find for people what split rollups that are executed here refused for; changes nothing."""
+        for place in entry.places.values():
+            if place.is_split and place.verdict is Verdict.NO and place.failure is None and self.is_local(place):
+                trial = self._run(entry, bundle, (place,))
+                place.failure = trial.evaluation.failures.get(place.rollup)
+                trial.revert()
 
     def _run(self, entry: Entry, bundle: Bundle, places: Iterable[Place]) -> Trial:
         journals = {place.rollup: self._journals[place.rollup] for place in places}

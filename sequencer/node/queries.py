@@ -28,6 +28,7 @@ from sequencer.rpc.queries import (
     HeightNotRetainedError,
     Metric,
     NodeStatus,
+    NotExecutedError,
     RollupStatus,
     TransactionRecord,
     UnavailableError,
@@ -36,6 +37,7 @@ from sequencer.rpc.stories import BundleStory
 from sequencer.types.batch import decode_payload
 from sequencer.types.genesis import RollupKind
 from sequencer.types.outcome import Status
+from sequencer.types.primitives import SYSTEM_NAMESPACE
 from sequencer.types.receipt import CHAIN_LENGTH_MAX
 
 if TYPE_CHECKING:
@@ -184,7 +186,7 @@ class NodeQueries:
     async def get_state(self, rollup: RollupId, key: str, height: Height | None) -> StateReading:
         """Return what a key held, by default at the highest height that is durable too."""
         await trio.lowlevel.checkpoint()
-        executor = self._replica.executor
+        executor = self._get_executor_of(rollup)
         # What is executed but not durable yet would be a height that `status` does not know.
         at = min(self._reports.height, executor.height) if height is None else height
         return self._look_back(executor.read_state, at, rollup, key)
@@ -192,7 +194,7 @@ class NodeQueries:
     async def list_state(self, rollup: RollupId, height: Height | None, prefix: str) -> StateListing:
         """Return every key below a prefix."""
         await trio.lowlevel.checkpoint()
-        executor = self._replica.executor
+        executor = self._get_executor_of(rollup)
         at = min(self._reports.height, executor.height) if height is None else height
         return self._look_back(executor.list_entries, at, rollup, prefix)
 
@@ -206,7 +208,7 @@ class NodeQueries:
     async def prove_state(self, height: Height, rollup: RollupId, key: str) -> bytes:
         """Return the claim of a key's value at `height`."""
         await trio.lowlevel.checkpoint()
-        return self._look_back(self._replica.executor.prove_state, height, rollup, key)
+        return self._look_back(self._get_executor_of(rollup).prove_state, height, rollup, key)
 
     async def prove_sequence(self, height: Height, payer: Address, channel: int) -> bytes:
         """Return the claim of a sequence at `height`."""
@@ -217,6 +219,13 @@ class NodeQueries:
         """Return the claim of a deposit at `height`."""
         await trio.lowlevel.checkpoint()
         return self._look_back(self._replica.executor.prove_deposit, height, payer)
+
+    def _get_executor_of(self, rollup: RollupId) -> Executor:
+        """Return the executor, if it has the rollup's state; raises `NotExecutedError`."""
+        executor = self._replica.executor
+        if rollup != SYSTEM_NAMESPACE and rollup not in executor.runs:
+            raise NotExecutedError(self._genesis.get_rollup(rollup))
+        return executor
 
     def _look_back(self, read: Callable[..., _T], *arguments: object) -> _T:
         try:

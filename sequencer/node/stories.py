@@ -47,10 +47,13 @@ def read_story(reader: BlockReader, genesis: Genesis, bundle_id: Digest, newest:
 def remember(story: BundleStory, replica: Replica) -> BundleStory:
     """Return the story with what only this node's memory knows: call it between two events."""
     held = replica.get_held(story.bundle_id) if story.result is None else None
+    pending = replica.executor.get_pending(story.bundle_id)
     return dataclasses.replace(
         story,
         bundle=story.bundle if held is None else held.bundle,
         departure=replica.get_departure(story.bundle_id) if held is None else None,
+        deadline=None if pending is None else pending.deadline,
+        waits=replica.executor.get_waits(story.bundle_id),
         failures=replica.executor.get_failures(story.bundle_id),
     )
 

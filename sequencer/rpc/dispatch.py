@@ -13,7 +13,7 @@ from sequencer.errors import DecodeError, InvariantViolation, LocalError
 from sequencer.rpc.errors import Code, ConditionLimitError, RpcError
 from sequencer.rpc.json_values import Members, parse_json
 from sequencer.rpc.limits import RpcLimits
-from sequencer.rpc.queries import HeightNotRetainedError, Queries, UnavailableError
+from sequencer.rpc.queries import HeightNotRetainedError, NotExecutedError, Queries, UnavailableError
 
 _LOG = logging.getLogger(__name__)
 
@@ -114,6 +114,9 @@ class Dispatcher:
             raise RpcError(Code.LIMIT, str(error), {"limit": "conditions", "path": error.path}) from None
         except DecodeError as error:
             raise RpcError(Code.PARAMETERS, str(error), {"path": error.path, "detail": error.reason}) from None
+        except NotExecutedError as error:
+            data = {"reason": "not_executed", "rollup": error.rollup, "executors": list(error.executors)}
+            raise RpcError(Code.NOT_EXECUTED, str(error), data) from None
         except HeightNotRetainedError as error:
             raise RpcError(Code.NOT_FOUND, str(error), {"reason": "pruned"}) from None
         except UnavailableError as error:

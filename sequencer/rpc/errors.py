@@ -29,6 +29,8 @@ class Code(enum.IntEnum):
     UNSUPPORTED = -32004
     LIMIT = -32005
     """`data.limit` names the limit."""
+    NOT_EXECUTED = -32006
+    """This node does not execute the split rollup; `data.executors` names who does."""
     NOT_FINAL = 4
     """Taken in, but not final in the time given; `data.id` is the id to ask for."""
 

@@ -21,7 +21,7 @@ from sequencer.types.commitment import CommitmentCertificate
 from sequencer.types.effects import Submission
 from sequencer.types.evidence import Evidence
 from sequencer.types.executed import ExecutedBlock
-from sequencer.types.genesis import Genesis
+from sequencer.types.genesis import Genesis, Rollup
 from sequencer.types.outcome import ItemResult
 from sequencer.types.primitives import Address, Digest, Height, RollupId, ValidatorIndex, View
 
@@ -37,6 +37,16 @@ class UnavailableError(LocalError):
 
 class HeightNotRetainedError(LocalError):
     """State of the height asked for is no longer (or not yet) held; the message says which heights are."""
+
+
+class NotExecutedError(LocalError):
+    """The node does not execute a split rollup, or has no state of it that it may show: ask one of its executors."""
+
+    def __init__(self, rollup: Rollup) -> None:
+        self.executors = tuple(executor.name for executor in rollup.executors)
+        who = ", ".join(self.executors)
+        super().__init__(f"this node has no state of the split rollup {rollup.name}: ask an executor of it ({who})")
+        self.rollup = rollup.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +217,8 @@ class Queries(Protocol):
     async def get_state(self, rollup: RollupId, key: str, height: Height | None) -> StateReading:
         """Return what the key held after `height`, or after the newest executed height if it is None.
 
-        Raises `HeightNotRetainedError` outside the newest 256 heights.
+        Raises `HeightNotRetainedError` outside the newest 256 heights, `NotExecutedError` for a rollup
+        that this node does not execute.
         """
 
     async def list_state(self, rollup: RollupId, height: Height | None, prefix: str) -> StateListing:

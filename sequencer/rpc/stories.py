@@ -10,11 +10,12 @@ import enum
 from dataclasses import dataclass
 
 from sequencer.execution.evaluation import Failure
+from sequencer.execution.explanations import Wait
 from sequencer.mempool.departures import Departure, Fate
 from sequencer.types.bundle import Bundle
 from sequencer.types.executed import Decision, ExecutionRow
 from sequencer.types.outcome import ItemResult, Reason, Status
-from sequencer.types.primitives import Digest, Height, RollupId
+from sequencer.types.primitives import Digest, Height
 from sequencer.types.verdict import ExecutorCertificate
 
 
@@ -47,14 +48,6 @@ class OrderedCertificate:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """An earlier bundle that was undecided where this one was ordered, and in conflict with it. # A8"""
-
-    rollup: RollupId
-    bundle_id: Digest
-
-
-@dataclass(frozen=True, slots=True)
 class BundleStory:
     """All that a node can tell of one bundle."""
 
@@ -75,7 +68,7 @@ class BundleStory:
     """Of the rollups that it touches, as they stand under the commitment of the height that decided it."""
     certificates: tuple[OrderedCertificate, ...] = ()
     """In log order."""
-    waits: tuple[Waiting, ...] = ()
+    waits: tuple[Wait, ...] = ()
     failures: tuple[Failure, ...] = ()
     """What rollups expected and found, as far as this node executed them."""
 

@@ -45,7 +45,7 @@ def story_to_json(story: BundleStory, proof: bytes | None, genesis: Genesis) -> 
         "valid_until": None if bundle is None else bundle.valid_until,
         "deps": None if bundle is None else [to_hex(dep) for dep in bundle.deps],
         "legs": None if bundle is None else _Legs(story, proof, genesis).to_json(),
-        "waited_for": [{"rollup": name_rollup(one.rollup), "id": to_hex(one.bundle_id)} for one in story.waits],
+        "waited_for": [{"rollup": name_rollup(one.rollup), "id": to_hex(one.item_id)} for one in story.waits],
         "certificates": [certificate_to_json(one, genesis) for one in story.certificates],
         "failures": [failure_to_json(failure, name_rollup) for failure in story.failures],
         "is_final": proof is not None,

@@ -10,7 +10,12 @@ from sequencer.rpc.views import NameRollup, failure_to_json, rejection_to_json
 from sequencer.types.outcome import Status
 from sequencer.types.primitives import Height
 
-_WOULD = {Status.COMMIT: "commit", Status.ABORT: "abort", Status.INADMISSIBLE: "inadmissible"}
+_WOULD = {
+    Status.COMMIT: "commit",
+    Status.ABORT: "abort",
+    Status.INADMISSIBLE: "inadmissible",
+    Status.PENDING: "unknown",
+}
 
 
 async def check_bundle(call: Call) -> object:
@@ -35,10 +40,9 @@ async def refuse_foretold_abort(call: Call, item: bytes) -> None:
 
 
 def check_to_json(height: Height, check: BundleCheck, name_rollup: NameRollup) -> dict[str, object]:
-    """Return the prediction; `unknown` if nobody here says NO but not every rollup can be asked."""
-    is_open = check.status is Status.COMMIT and check.unjudged
+    """Return the prediction; `unknown` if nobody here says NO but a rollup or a dep cannot be judged here."""
     return {
-        "would": "unknown" if is_open else _WOULD[check.status],
+        "would": _WOULD[check.status],
         "height": height,
         "reason": check.reason,
         "fee": str(check.fee),
