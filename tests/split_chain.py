@@ -11,6 +11,7 @@ from sequencer.types.bundle import AccessMode, AccessSet, Bundle, Leg, Operation
 from sequencer.types.executed import ExecutedBlock
 from sequencer.types.genesis import Genesis
 from sequencer.types.item import CheckedItem, SignedBundle
+from sequencer.types.message import Delivery
 from sequencer.types.outcome import Status
 from sequencer.types.primitives import Address, Digest
 from sequencer.types.verdict import (
@@ -29,7 +30,7 @@ FREE = compute_assumption((), ())
 WITHIN = 10
 """Heights that the bundles here grant, unless said otherwise."""
 
-Item = Bundle | ExecutorStatement
+Item = Bundle | ExecutorStatement | Delivery
 
 
 def certify(statement: ExecutorStatement) -> ExecutorCertificate:
@@ -76,7 +77,7 @@ class Chain(World):
         return replace(bundle, decide_within=(WITHIN if is_split else 0) if within is None else within)
 
     def run(self, *items: Item) -> ExecutedBlock:
-        """Execute one block of bundles and certified statements."""
+        """Execute one block of bundles, certified statements and deliveries."""
         return self.execute_items([self.make_item(item) for item in items])
 
     def make_item(self, item: Item) -> tuple[bytes, CheckedItem]:
@@ -84,6 +85,8 @@ class Chain(World):
         if isinstance(item, Bundle):
             signed = SignedBundle(item, tuple(sign_token(signer, item.signing_bytes) for signer in item.signers))
             return signed.item_bytes, signed
+        if isinstance(item, Delivery):
+            return item.item_bytes, item
         certificate = certify(item)
         return certificate.item_bytes, certificate
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import NamedTuple
 
-from sequencer.execution import certificates, system_state
+from sequencer.execution import certificates, deliveries, system_state
 from sequencer.execution.attestation import attest
 from sequencer.execution.conditions import BlockContext
 from sequencer.execution.entries import Entry
@@ -25,13 +25,14 @@ from sequencer.execution.machines import Machine
 from sequencer.execution.outcome_window import OutcomeWindow
 from sequencer.execution.pending import PendingBundle
 from sequencer.execution.pending_table import PendingTable
-from sequencer.execution.rule import Outcome, find_late_outcome, find_outcome, list_suspended, make_decision
+from sequencer.execution.rule import COMMIT, Outcome, find_late_outcome, find_outcome, list_suspended, make_decision
 from sequencer.execution.settlement import Settlement, Trial
 from sequencer.state.journal import Journal
 from sequencer.types.bundle import Bundle
 from sequencer.types.executed import Decision, ExecutionRow
 from sequencer.types.item import CheckedItem, SignedBundle, compute_item_id
-from sequencer.types.outcome import ItemResult, Reason, Rejection, Status
+from sequencer.types.message import CrossMessage, Delivery
+from sequencer.types.outcome import ItemResult, Rejection, Status
 from sequencer.types.parameters import Parameters
 from sequencer.types.primitives import SYSTEM_NAMESPACE, Digest, Height, RollupId
 from sequencer.types.verdict import (
@@ -51,7 +52,7 @@ class Rules:
     """Every rollup, ascending by id."""
     names: Mapping[RollupId, str]
     machines: Mapping[RollupId, Machine]
-    """Of the rollups that are executed here: no outcome depends on which split ones are."""
+    """Of every rollup: `send` asks what the machine of its destination can do."""
     parameters: Parameters
 
 
@@ -129,7 +130,7 @@ class OutcomeAutomaton:
         elif isinstance(checked, Rejection):
             rejection = checked
         else:
-            rejection = Rejection(Reason.UNKNOWN_KIND, "item.kind", "is not known")
+            return self._apply_delivery(index, checked)
         if rejection is not None:
             return ItemResult(index, item_id, Status.INADMISSIBLE, rejection.reason.value, 0)
         return ItemResult(index, item_id, Status.COMMIT, "", 0)
@@ -137,10 +138,10 @@ class OutcomeAutomaton:
     def end_block(self) -> None:
         """Abort what is due and still undecided, in log order. # A8"""
         for entry in self._table.take_due(self._block.height):
-            if entry.status is Status.PENDING:
+            if entry.bundle is not None and entry.status is Status.PENDING:
                 for rollup in list_suspended(entry, self._block.height):
                     system_state.set_suspension(self._system, rollup, self._block.height)
-                self._decide(entry, find_late_outcome(entry, self._rules.names), None)
+                self._decide(entry, entry.bundle, find_late_outcome(entry, self._rules.names), None)
                 self._work_off()
 
     def describe(self) -> tuple[PendingBundle, ...]:
@@ -165,11 +166,36 @@ class OutcomeAutomaton:
         if outcome is None:
             trial = attest(entry, bundle, self.settlement, self._block.height)
             outcome = find_outcome(entry, self._rules.names)
+        if outcome is None or outcome.status is Status.COMMIT:
+            deliveries.reserve_sends(self._system, entry.sends)
         if outcome is None:
             self._keep(entry, bundle, trial, hold)
             return ItemResult(index, bundle.id, Status.PENDING, "", hold)
-        fee = self._decide(entry, outcome, trial)
+        fee = self._decide(entry, bundle, outcome, trial)
         return ItemResult(index, bundle.id, outcome.status, outcome.reason, fee)
+
+    def _apply_delivery(self, index: int, delivery: Delivery) -> ItemResult:
+        """A delivery cannot fail, but it waits for what its balance rests on. # A19"""
+        message_id = delivery.message.id
+        entry = self._admit_delivery(index, delivery)
+        if isinstance(entry, Rejection):
+            return ItemResult(index, message_id, Status.INADMISSIBLE, entry.reason.value, 0)
+        if entry.is_ripe:
+            self._decide_delivery(entry, delivery.message)
+        else:
+            self._table.add(entry)
+        return ItemResult(index, message_id, entry.status, "", 0)
+
+    def _admit_delivery(self, index: int, delivery: Delivery) -> Entry | Rejection:
+        rejection = deliveries.check_delivery(self._system.get, delivery)
+        if rejection is not None:
+            return rejection
+        entry = self._table.make_delivery_entry(delivery.message, self._block, index)
+        rejection = self._table.check_room(entry, self._rules.parameters)
+        if rejection is not None:
+            return rejection
+        deliveries.take_in(self._system, delivery.message, self._block.height)
+        return entry
 
     def _admit(self, index: int, bundle: Bundle, hold: int) -> Entry | Rejection:
         """Apply the stateful checks in their order; changes nothing. # A3"""
@@ -177,8 +203,11 @@ class OutcomeAutomaton:
         if rejection is not None:
             return rejection
         entry = self._make_entry(bundle, index)
-        if self._is_full(entry) and self._find_suspension(bundle) is None:
-            return Rejection(Reason.PENDING_FULL, "item.body.legs", "a rollup has as many open bundles as are allowed")
+        rejection = self._table.check_room(entry, self._rules.parameters) or deliveries.check_sends(
+            self._system.get, entry.sends
+        )
+        if rejection is not None and self._find_suspension(bundle) is None:
+            return rejection
         return entry
 
     def _make_entry(self, bundle: Bundle, index: int) -> Entry:
@@ -201,19 +230,6 @@ class OutcomeAutomaton:
                 if system_state.get_suspension(self._system, rollup):
                     return Outcome(Status.ABORT, f"SUSPENDED:{self._rules.names[rollup]}", is_paid_whole=False)
         return None
-
-    def _is_full(self, entry: Entry) -> bool:
-        """Ask the caps of every rollup, for an item that would wait. # A3"""
-        if not entry.is_timed and entry.is_ripe and entry.get_open_dep() is None:
-            return False
-        parameters = self._rules.parameters
-        for rollup in entry.places:
-            listed = self._table.rollups[rollup]
-            if listed.unsettled_count >= parameters.waiting_per_rollup_max:
-                return True
-            if entry.is_joint and listed.unsettled_joint_count >= parameters.pending_per_rollup_max:
-                return True
-        return False
 
     def _keep(self, entry: Entry, bundle: Bundle, trial: Trial | None, hold: int) -> None:
         """List an undecided bundle; nothing of it shows yet."""
@@ -258,11 +274,13 @@ class OutcomeAutomaton:
 
     # Decisions
 
-    def _decide(self, entry: Entry, outcome: Outcome, trial: Trial | None) -> int:
+    def _decide_delivery(self, entry: Entry, message: CrossMessage) -> None:
+        """Let a message arrive, on both rollups at once. # A19"""
+        self.settlement.deliver(message)
+        self._note_decision(entry, COMMIT, 0, ())
+
+    def _decide(self, entry: Entry, bundle: Bundle, outcome: Outcome, trial: Trial | None) -> int:
         """Give a bundle its outcome, once and for all; returns the fee that it burns."""
-        bundle = entry.bundle
-        assert bundle is not None  # deliveries come later
-        entry.status = outcome.status
         outputs: Sequence[Outputs | None] = ()
         if outcome.status is Status.COMMIT:
             outputs = self.settlement.commit(entry, bundle, trial)
@@ -272,10 +290,16 @@ class OutcomeAutomaton:
             self.settlement.explain(entry, bundle)
         fee = self._compute_fee(entry, bundle, outcome)
         system_state.burn(self._system, bundle.payer, fee, entry.held)
+        if outcome.status is Status.ABORT and entry.id in self._table.entries:
+            deliveries.release_sends(self._system, entry.sends)
+        self._note_decision(entry, outcome, fee, outputs)
+        return fee
+
+    def _note_decision(self, entry: Entry, outcome: Outcome, fee: int, outputs: Sequence[Outputs | None]) -> None:
+        entry.status = outcome.status
         self._decided_here[entry.id] = outcome.status
         self.decided.append(Decided(entry, make_decision(entry, outcome, fee), outputs))
         self._release(entry)
-        return fee
 
     def _compute_fee(self, entry: Entry, bundle: Bundle, outcome: Outcome) -> int:
         """A missing verdict is not the payer's fault. # A17"""
@@ -321,10 +345,13 @@ class OutcomeAutomaton:
                 self._examine(entry)
 
     def _examine(self, entry: Entry) -> None:
-        assert entry.bundle is not None
+        if entry.message is not None and entry.is_ripe:
+            self._decide_delivery(entry, entry.message)
+        if entry.bundle is None:
+            return
         trial = attest(entry, entry.bundle, self.settlement, self._block.height)
         outcome = find_outcome(entry, self._rules.names)
         if outcome is not None:
-            self._decide(entry, outcome, trial)
+            self._decide(entry, entry.bundle, outcome, trial)
         elif trial is not None:
             trial.revert()

@@ -9,12 +9,13 @@ from pyrsistent import PMap
 from sequencer.execution.automaton import OutcomeAutomaton
 from sequencer.execution.commitments import BlockLeaves
 from sequencer.execution.conditions import BlockContext
+from sequencer.execution.mail import Mail
 from sequencer.state.journal import Journal
 from sequencer.state.state_tree import StateTree
 from sequencer.types.block import BlockHeader
 from sequencer.types.item import CheckedItem
 from sequencer.types.outcome import ItemResult
-from sequencer.types.primitives import RollupId
+from sequencer.types.primitives import SYSTEM_NAMESPACE, RollupId
 
 
 class BlockRun:
@@ -23,6 +24,7 @@ class BlockRun:
     def __init__(
         self,
         automaton: OutcomeAutomaton,
+        mail: Mail,
         states: PMap[RollupId, StateTree],
         header: BlockHeader,
         items: Sequence[tuple[bytes, CheckedItem]],
@@ -32,6 +34,7 @@ class BlockRun:
         self.leaves = BlockLeaves()
         self.results: list[ItemResult] = []
         self._automaton = automaton
+        self._mail = mail
         self._items = items
         self._journals = {namespace: Journal(state) for namespace, state in sorted(states.items())}
         self._leaves_of_decided = 0
@@ -52,8 +55,10 @@ class BlockRun:
         self._fold()
 
     def end(self) -> None:
-        """Do what the end of the block demands: deadlines. # A8"""
+        """Do what the end of the block demands: deadlines, then the outbox roots of what is settled. # A8 A19"""
         self._automaton.end_block()
+        self._fold()
+        self._mail.close_height(self.header.height, self._journals[SYSTEM_NAMESPACE])
         self._fold()
 
     def _fold(self) -> None:
@@ -65,4 +70,5 @@ class BlockRun:
             if journal.writes:
                 advanced = self.states[namespace].update(journal.writes)
                 self.states = self.states.set(namespace, advanced)
+                self._mail.apply_writes(namespace, journal.writes)
                 journal.rebase(advanced)

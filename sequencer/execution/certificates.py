@@ -7,6 +7,7 @@ whether anybody waits for the certificate, and whether it is new.
 from __future__ import annotations
 
 from sequencer.execution import system_state
+from sequencer.execution.deliveries import record_outbox_root
 from sequencer.execution.entries import Entry
 from sequencer.execution.pending import CERTIFICATES_PER_PLACE_MAX
 from sequencer.execution.pending_table import PendingTable
@@ -34,7 +35,7 @@ def check(statement: ExecutorStatement, table: PendingTable, system: Journal, he
 
 def _check_verdict(statement: VerdictStatement, table: PendingTable) -> Rejection | None:
     entry = table.get_undecided(statement.bundle_id)
-    place = None if entry is None else entry.places.get(statement.rollup)
+    place = None if entry is None or entry.bundle is None else entry.places.get(statement.rollup)
     if place is None:
         return _make_stale("bundle_id", "is no undecided bundle of this rollup")
     if statement.assumption in place.certificates:
@@ -61,7 +62,8 @@ def keep_verdict(statement: VerdictStatement, table: PendingTable) -> Entry:
 
 
 def certify_row(statement: RootStatement, system: Journal) -> ExecutionRow:
-    """Note that the log has certified a row; return it. # A11"""
+    """Note that the log has certified a row, and the outbox root in it; return the row. # A11 A19"""
+    record_outbox_root(system, statement.rollup, statement.height, statement.outbox_root)
     system_state.set_certified_height(system, statement.rollup, statement.height)
     return ExecutionRow(
         statement.rollup,

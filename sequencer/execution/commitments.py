@@ -102,9 +102,11 @@ def compute_exec_root(rows: Sequence[ExecutionRow]) -> Digest:
     return compute_root([row.to_bytes() for row in rows])
 
 
-def make_row(namespace: RollupId, settled_height: Height, state: StateTree, leaves: BlockLeaves) -> ExecutionRow:
+def make_row(
+    namespace: RollupId, settled_height: Height, state: StateTree, leaves: BlockLeaves, outbox_root: Digest = EMPTY_ROOT
+) -> ExecutionRow:
     """Return the row of a namespace that is executed here."""
-    return ExecutionRow(namespace, settled_height, state.root, leaves.compute_receipt_root(namespace), EMPTY_ROOT)
+    return ExecutionRow(namespace, settled_height, state.root, leaves.compute_receipt_root(namespace), outbox_root)
 
 
 def make_commitment(

@@ -30,6 +30,7 @@ ROOTS_REMEMBERED = 256
 IN_FLIGHT_MAX = 1_024
 """Messages of one source that may be in flight; bundles that might send more are OUTBOX_FULL."""
 EMPTY_OUTBOX_ROOT = compute_root(())
+NO_SENDS: Mapping[RollupId, int] = {}
 
 ReadSystem: TypeAlias = Callable[[str], StateValue | None]
 """Read a key of the system state."""
@@ -86,13 +87,10 @@ def check_delivery(read: ReadSystem, delivery: Delivery) -> Rejection | None:
     return None
 
 
-def admit_delivery(system: Journal, delivery: Delivery, height: Height) -> Rejection | None:
-    """Take a delivery in, for good; or change nothing and say why."""
-    rejection = check_delivery(system.get, delivery)
-    if rejection is None:
-        system.set(make_inbox_key(delivery.message.id), height)
-        _change_in_flight(system, delivery.message.source, -1)
-    return rejection
+def take_in(system: Journal, message: CrossMessage, height: Height) -> None:
+    """Note, for good, that the message was delivered at this position."""
+    system.set(make_inbox_key(message.id), height)
+    _change_in_flight(system, message.source, -1)
 
 
 def apply_delivery(journals: Mapping[RollupId, Journal], message: CrossMessage) -> None:
@@ -117,30 +115,29 @@ def make_credit_key(message: CrossMessage) -> str:
 
 def count_sends(bundle: Bundle) -> Mapping[RollupId, int]:
     """Return how many messages a bundle sends from each rollup if it commits: one per `send`."""
-    sends: Counter[RollupId] = Counter()
-    for leg in bundle.legs:
-        for operation in leg.operations:
-            if operation.name == SEND:
-                sends[leg.rollup] += 1
-    return sends
+    sources = [leg.rollup for leg in bundle.legs for operation in leg.operations if operation.name == SEND]
+    return Counter(sources) if sources else NO_SENDS
 
 
-def reserve_sends(system: Journal, bundle: Bundle) -> Rejection | None:
-    """Count what the bundle may send as in flight; or change nothing and say that it is too much."""
-    sends = count_sends(bundle)
+def check_sends(read: ReadSystem, sends: Mapping[RollupId, int]) -> Rejection | None:
+    """Return why a bundle that may send so much is not taken in, or None."""
     for rollup, count in sorted(sends.items()):
-        in_flight = _get_in_flight(system, rollup)
+        in_flight = _get_in_flight(read, rollup)
         if in_flight + count > IN_FLIGHT_MAX:
             detail = f"rollup {rollup} has {in_flight} messages in flight, at most {IN_FLIGHT_MAX} are allowed"
             return Rejection(Reason.OUTBOX_FULL, "item.body.legs", detail)
-    for rollup, count in sorted(sends.items()):
-        _change_in_flight(system, rollup, count)
     return None
 
 
-def release_sends(system: Journal, bundle: Bundle) -> None:
-    """The bundle aborted: what was reserved for it is not sent."""
-    for rollup, count in sorted(count_sends(bundle).items()):
+def reserve_sends(system: Journal, sends: Mapping[RollupId, int]) -> None:
+    """A bundle committed, or may: count what it sends as in flight."""
+    for rollup, count in sorted(sends.items()):
+        _change_in_flight(system, rollup, count)
+
+
+def release_sends(system: Journal, sends: Mapping[RollupId, int]) -> None:
+    """A bundle aborted after all: what was reserved for it is not sent."""
+    for rollup, count in sorted(sends.items()):
         _change_in_flight(system, rollup, -count)
 
 
@@ -149,11 +146,11 @@ def make_in_flight_key(rollup: RollupId) -> str:
     return f"in_flight/{rollup}"
 
 
-def _get_in_flight(system: Journal, rollup: RollupId) -> int:
-    value = system.get(make_in_flight_key(rollup))
+def _get_in_flight(read: ReadSystem, rollup: RollupId) -> int:
+    value = read(make_in_flight_key(rollup))
     return value if isinstance(value, int) else 0
 
 
 def _change_in_flight(system: Journal, rollup: RollupId, change: int) -> None:
     """Count up or down; not below 0, where only lying executors could bring it."""
-    system.set(make_in_flight_key(rollup), max(_get_in_flight(system, rollup) + change, 0))
+    system.set(make_in_flight_key(rollup), max(_get_in_flight(system.get, rollup) + change, 0))

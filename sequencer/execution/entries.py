@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from sequencer.crypto.hashing import ZERO_DIGEST
 from sequencer.execution.conditions import BlockContext
+from sequencer.execution.deliveries import NO_SENDS, count_sends, make_credit_key
 from sequencer.execution.evaluation import Evaluation, Failure, Outputs
 from sequencer.execution.pending import Ancestor, PendingBundle, PendingPlace
 from sequencer.types.bundle import AccessMode, Bundle, Reference
@@ -129,6 +130,7 @@ class Entry:
         "outputs",
         "places",
         "position",
+        "sends",
         "status",
     )
 
@@ -153,6 +155,8 @@ class Entry:
         """Kept of the payer's deposit until the decision. # A17"""
         self.outputs: dict[int, Outputs] = {}
         """What legs export, as far as other legs may read it. # A15"""
+        self.sends = NO_SENDS if bundle is None else count_sends(bundle)
+        """Messages that it sends if it commits, by source. # A19"""
         self.has_references = bundle is not None and _has_references(bundle)
         self.is_queued = False
         """Whether it waits in the work list."""
@@ -207,8 +211,14 @@ def _has_references(bundle: Bundle) -> bool:
     )
 
 
-def compute_access(bundle: Bundle, rollup: RollupId) -> Access:
-    """Return the keys that a bundle declares on a rollup, over all its legs there. # A7"""
+def compute_access(entry: Entry, rollup: RollupId) -> Access:
+    """Return the keys that an item declares on a rollup: a bundle over all its legs there, a delivery one. # A7 A19"""
+    if entry.bundle is not None:
+        return _merge_access(entry.bundle, rollup)
+    return {} if entry.message is None else {make_credit_key(entry.message): AccessMode.WRITE}
+
+
+def _merge_access(bundle: Bundle, rollup: RollupId) -> Access:
     if len(bundle.legs) == 1:
         return bundle.legs[0].declared
     merged: dict[str, AccessMode] = {}

@@ -14,6 +14,7 @@ from sequencer.execution import system_state
 from sequencer.execution.automaton import OutcomeAutomaton
 from sequencer.execution.block_run import BlockRun
 from sequencer.execution.commitments import (
+    EMPTY_ROOT,
     make_commitment,
     make_genesis_commitment,
     make_genesis_rows,
@@ -23,6 +24,7 @@ from sequencer.execution.conditions import BlockContext
 from sequencer.execution.evaluation import Failure
 from sequencer.execution.explanations import BundleCheck, DecisionTable, ExplanationTable, Wait, get_failures
 from sequencer.execution.history import StateListing, StateReading, Version, VersionHistory
+from sequencer.execution.mail import Mail
 from sequencer.execution.network import make_genesis_states, make_rules, select_states
 from sequencer.execution.outcome_window import DecidedHeight, OutcomeWindow
 from sequencer.execution.outlook import Basis
@@ -76,6 +78,8 @@ class Executor:
         self._decisions = DecisionTable()
         self._run: BlockRun | None = None
         self._automaton = self._make_automaton()
+        self.mail = Mail(version.states, self._rules.is_split, self.height, lambda key: self._system.get(key))
+        """Messages between rollups, as of the newest executed block."""
 
     def _make_automaton(self) -> OutcomeAutomaton:
         """Return an automaton that goes on after the newest executed block."""
@@ -155,7 +159,7 @@ class Executor:
             raise LocalError(f"height {self._run.header.height} is not finished")
         if header.height != self.height + 1 or header.parent_digest != self.header.digest:
             raise LocalError(f"block of height {header.height} is no child of the executed height {self.height}")
-        self._run = BlockRun(self._automaton, self._newest.states, header, items)
+        self._run = BlockRun(self._automaton, self.mail, self._newest.states, header, items)
 
     def step(self, item_count_max: int) -> bool:
         """Apply at most so many items (≥ 1); returns whether all are applied."""
@@ -193,7 +197,13 @@ class Executor:
         for rollup in automaton.settlement.frozen & set(states):
             states = states.remove(rollup)
         executed = {
-            namespace: make_row(namespace, automaton.get_settled_height(namespace), state, run.leaves)
+            namespace: make_row(
+                namespace,
+                automaton.get_settled_height(namespace),
+                state,
+                run.leaves,
+                EMPTY_ROOT if namespace == SYSTEM_NAMESPACE else self.mail.get_root(namespace),
+            )
             for namespace, state in sorted(states.items())
         }
         rows = tuple([automaton.rows.get(key) or executed[key] for key in (SYSTEM_NAMESPACE, *is_split)])

@@ -107,8 +107,8 @@ class OutboxBook:
 
     @property
     def message_ids(self) -> Mapping[RollupId, tuple[Digest, ...]]:
-        """The messages that are not delivered yet, by source."""
-        return {rollup: outbox.message_ids for rollup, outbox in self._outboxes.items()}
+        """The messages that are not delivered yet, by source; sources without any are left out."""
+        return {rollup: outbox.message_ids for rollup, outbox in self._outboxes.items() if outbox.message_ids}
 
     def prove(self, rollup: RollupId, message_id: Digest, root: Digest) -> tuple[CrossMessage, MerklePath] | None:
         """Return a message with its path to the rollup's outbox root, or None if it cannot be proven here."""

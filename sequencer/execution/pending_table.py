@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping
 
 from sequencer.execution.access_index import AccessIndex
 from sequencer.execution.conditions import BlockContext
-from sequencer.execution.entries import Access, Entry, Place, compute_access
+from sequencer.execution.entries import Entry, Place, compute_access
 from sequencer.execution.pending import PendingBundle, PendingPlace
 from sequencer.execution.system_state import compute_hold
 from sequencer.types.bundle import Bundle
-from sequencer.types.outcome import Status
+from sequencer.types.message import CrossMessage
+from sequencer.types.outcome import Reason, Rejection, Status
 from sequencer.types.parameters import Parameters
 from sequencer.types.primitives import Digest, Height, RollupId
 
@@ -71,12 +72,19 @@ class PendingTable:
         """Return what a bundle would be at this position; changes nothing."""
         entry = Entry(bundle, None, context, index)
         for rollup in bundle.rollups:
-            self._place(entry, rollup, compute_access(bundle, rollup))
+            self._place(entry, rollup)
         self._set_horizons(entry, bundle.deps)
         return entry
 
-    def _place(self, entry: Entry, rollup: RollupId, access: Access) -> None:
-        listed = self.rollups[rollup]
+    def make_delivery_entry(self, message: CrossMessage, context: BlockContext, index: int) -> Entry:
+        """Return what a delivery would be at this position: an item of the destination alone. # A19"""
+        entry = Entry(None, message, context, index)
+        self._place(entry, message.destination)
+        self._set_horizons(entry, ())
+        return entry
+
+    def _place(self, entry: Entry, rollup: RollupId) -> None:
+        listed, access = self.rollups[rollup], compute_access(entry, rollup)
         place = entry.places[rollup] = Place(entry, rollup, listed.is_split, access)
         place.found = listed.index.find(access)
         if place.found:
@@ -93,6 +101,19 @@ class PendingTable:
             entry.deadline = max([entry.deadline, *horizons.values(), *waited])
         for place, horizon in horizons.items():
             place.horizon = max(entry.deadline, horizon)
+
+    def check_room(self, entry: Entry, parameters: Parameters) -> Rejection | None:
+        """Return why an entry of `make_entry` that would wait finds no room, or None. # A3"""
+        if not entry.is_timed and entry.is_ripe and entry.get_open_dep() is None:
+            return None
+        for rollup in entry.places:
+            listed = self.rollups[rollup]
+            is_full = listed.unsettled_count >= parameters.waiting_per_rollup_max
+            is_full |= entry.is_joint and listed.unsettled_joint_count >= parameters.pending_per_rollup_max
+            if is_full:
+                detail = f"rollup {rollup} has as many open items as are allowed"
+                return Rejection(Reason.PENDING_FULL, "item.body", detail)
+        return None
 
     def add(self, entry: Entry) -> None:
         """List an entry of `make_entry`, the newest of all, as far as it is not settled."""
@@ -156,8 +177,8 @@ def restore_table(
 def _restore_place(table: PendingTable, entry: Entry, described: PendingPlace) -> None:
     """A place with nothing unsettled before it, of an entry that is decided, is settled itself."""
     rollup = described.rollup
-    access = compute_access(entry.bundle, rollup) if entry.bundle is not None else {}
-    place = entry.places[rollup] = Place(entry, rollup, table.rollups[rollup].is_split, access)
+    access, is_split = compute_access(entry, rollup), table.rollups[rollup].is_split
+    place = entry.places[rollup] = Place(entry, rollup, is_split, access)
     place.horizon, place.known_height = described.horizon, described.known_height
     place.certificates = {statement.assumption: statement for statement in described.certificates}
     for ancestor_id, status, assumption in described.ancestors:

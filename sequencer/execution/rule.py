@@ -69,8 +69,9 @@ def _list_silent(entry: Entry) -> list[Place]:
 
 
 def make_decision(entry: Entry, outcome: Outcome, fee: int) -> Decision:
-    """Return what is told and stored of a decided item."""
-    verdicts = tuple([_make_verdict(place) for place in entry.places.values()])
+    """Return what is told and stored of a decided item; nobody gives a verdict on a delivery."""
+    places = () if entry.bundle is None else entry.places.values()
+    verdicts = tuple([_make_verdict(place) for place in places])
     return Decision(entry.id, *entry.position, outcome.status, outcome.reason, fee, verdicts)
 
 

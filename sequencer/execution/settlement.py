@@ -12,11 +12,13 @@ from typing import NamedTuple
 
 from sequencer.crypto.hashing import ZERO_DIGEST
 from sequencer.errors import InvariantViolation
+from sequencer.execution.deliveries import apply_delivery
 from sequencer.execution.entries import Entry, Place
 from sequencer.execution.evaluation import Evaluation, Outputs, evaluate, make_result
 from sequencer.execution.machines import Machine
 from sequencer.state.journal import Journal
 from sequencer.types.bundle import Bundle
+from sequencer.types.message import CrossMessage
 from sequencer.types.primitives import RollupId
 from sequencer.types.verdict import Verdict
 
@@ -95,6 +97,12 @@ class Settlement:
             if place.is_split and self.is_local(place):
                 self._commit_split(entry, bundle, place, exported)
         return exported
+
+    def deliver(self, message: CrossMessage) -> None:
+        """Let a message arrive, as far as its rollups are executed here. # A19"""
+        ends = (message.source, message.destination)
+        here = {rollup: self._journals[rollup] for rollup in ends if rollup in self._journals.keys() - self.frozen}
+        apply_delivery(here, message)
 
     def _commit_split(self, entry: Entry, bundle: Bundle, place: Place, exported: list[Outputs | None]) -> None:
         """Apply what the executors certified, or freeze: a part of a bundle is never shown. # A12"""

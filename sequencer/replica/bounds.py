@@ -17,6 +17,7 @@ def collect_bounds(parts: Parts, now_ms: int) -> Bounds:
         **parts.consensus.get_bounds(),
         **parts.lanes.get_bounds(now_ms),
         **parts.mempool.get_bounds(),
+        **parts.relay.get_bounds(),
         **parts.commitments.get_bounds(),
         **parts.checks.get_bounds(),
         **parts.evidence.get_bounds(),

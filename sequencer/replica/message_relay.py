@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Protocol
 
 from sequencer.crypto.hashing import Tag, hash_tagged
+from sequencer.mempool.mempool import AddToLane
 from sequencer.replica.ranked_inclusion import RankedInclusion, Wanted
 from sequencer.types.effects import PublishItems
 from sequencer.types.item import CheckedItem
@@ -26,6 +27,8 @@ GOSSIPED_MAX = 1_024
 """Deliveries remembered that came by gossip; a further one is dropped and counted."""
 PUBLISH_AGAIN_HEIGHTS = 16
 """Executed heights after which a message that is still undelivered is gossiped again."""
+LAG_MAX = 4
+"""Finalized blocks not executed yet above which nothing is relayed."""
 
 
 class Outboxes(Protocol):
@@ -56,26 +59,30 @@ class MessageRelay:
         self._outboxes = outboxes
         self._split_sources = frozenset(split_sources)
         self._door = door
+        self._is_moved = False
         self._own: dict[Digest, Delivery] = {}
         self._gossiped: dict[Digest, Delivery] = {}
         self._published: dict[Digest, Height] = {}
         """Height at which a message was gossiped last."""
-        self._publications: list[PublishItems] = []
         self.counters = RelayCounters()
 
     def get_bounds(self) -> Bounds:
         """Return (size, bound) of every table. # I11"""
         return {"deliveries_gossiped": (len(self._gossiped), GOSSIPED_MAX)}
 
-    def move_to(self, outboxes: Outboxes) -> None:
-        """Go on above another state. # R2"""
-        self._outboxes = outboxes
-        self._own.clear()
+    def get_counters(self) -> dict[str, int]:
+        """Return what was done and refused, by name."""
+        return {
+            "deliveries_gossiped": self.counters.gossiped,
+            "deliveries_dropped": self.counters.gossiped_dropped,
+            "deliveries_included": self._door.included,
+        }
 
-    def take_publications(self) -> list[PublishItems]:
-        """Return what is to be gossiped, once."""
-        publications, self._publications = self._publications, []
-        return publications
+    def move_to(self, outboxes: Outboxes, add_to_lane: AddToLane | None) -> None:
+        """Go on above another state and with another own lane. # R2"""
+        self._outboxes = outboxes
+        self._door.move_to(add_to_lane)
+        self._own.clear()
 
     def on_gossiped(self, checked: Sequence[CheckedItem]) -> None:
         """Remember deliveries that would take effect; anything else is no business of the relay."""
@@ -88,13 +95,23 @@ class MessageRelay:
             self.counters.gossiped += 1
             self._gossiped[delivery.message.id] = delivery
 
-    def on_executed(self, now: Instant) -> None:
-        """A block was executed: put what is due into the lane, gossip what only few can prove."""
+    def on_executed(self) -> None:
+        """A block was executed."""
+        self._is_moved = True
+
+    def settle(self, lag: int, now: Instant) -> list[PublishItems]:
+        """Put what is due into the lane, if a block was executed; return what only few can prove, for gossip.
+
+        `lag` counts finalized blocks that are not executed yet: with many of them most of it has arrived.
+        """
+        if not self._is_moved or lag > LAG_MAX:
+            return []
+        self._is_moved = False
         self._own = self._prove_own()
         self._gossiped = {found: one for found, one in self._gossiped.items() if self._is_good(one)}
         deliveries = {**self._gossiped, **self._own}
         self._door.include([_want(delivery) for delivery in deliveries.values()], self._outboxes.height, now)
-        self._publish([one for one in self._own.values() if one.message.source in self._split_sources])
+        return self._publish([one for one in self._own.values() if one.message.source in self._split_sources])
 
     def _prove_own(self) -> dict[Digest, Delivery]:
         """Return a delivery per message that can be proven here, the one of before while it is still good."""
@@ -111,14 +128,13 @@ class MessageRelay:
     def _is_good(self, delivery: Delivery) -> bool:
         return self._outboxes.check_delivery(delivery) is None
 
-    def _publish(self, deliveries: Sequence[Delivery]) -> None:
+    def _publish(self, deliveries: Sequence[Delivery]) -> list[PublishItems]:
         height = self._outboxes.height
         last = {one.message.id: self._published.get(one.message.id, -PUBLISH_AGAIN_HEIGHTS) for one in deliveries}
         due = [one for one in deliveries if height - last[one.message.id] >= PUBLISH_AGAIN_HEIGHTS]
-        if due:
-            last.update((one.message.id, height) for one in due)
-            self._publications.append(PublishItems(tuple(one.item_bytes for one in due)))
+        last.update((one.message.id, height) for one in due)
         self._published = last
+        return [PublishItems(tuple(one.item_bytes for one in due))] if due else []
 
 
 def _want(delivery: Delivery) -> Wanted:

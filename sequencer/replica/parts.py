@@ -19,7 +19,9 @@ from sequencer.replica.commitments import Commitments
 from sequencer.replica.configuration import ReplicaConfig
 from sequencer.replica.evidence_pool import EvidencePool, Suspicion
 from sequencer.replica.item_checks import ItemChecks
+from sequencer.replica.message_relay import MessageRelay
 from sequencer.replica.pipeline import Pipeline
+from sequencer.replica.ranked_inclusion import RankedInclusion
 from sequencer.replica.recovery import recover
 from sequencer.replica.snapshot_server import SnapshotServer
 from sequencer.sync.catch_up import CatchUp
@@ -109,6 +111,7 @@ class Parts:
             self._begin(add_to_lane)
         else:
             self._take_over(earlier)
+            self.relay.move_to(self.executor.mail, add_to_lane)
             self.mempool.move_to(self.executor, add_to_lane, Outlook(self.executor))
 
     def _on_replayed(self, block: FinalizedBlock, executed: ExecutedBlock) -> None:
@@ -138,6 +141,8 @@ class Parts:
             config.is_gossip_enabled,
             Outlook(self.executor),
         )
+        door = RankedInclusion(config.index, genesis.committee.size, add_to_lane)
+        self.relay = MessageRelay(self.executor.mail, genesis.item_rules.executor_sets, door)
         following = Following() if config.index is None else None
         self.catch_up = CatchUp(genesis.chain_id, genesis.committee, config.verifier, following)
         self.state_sync = StateSync(
@@ -152,6 +157,7 @@ class Parts:
     def _take_over(self, earlier: Parts) -> None:
         """Go on with what a jump leaves as it is."""
         self.mempool = earlier.mempool
+        self.relay = earlier.relay
         self.catch_up = earlier.catch_up
         self.state_sync = earlier.state_sync
         self.server = earlier.server

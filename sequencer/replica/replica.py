@@ -345,6 +345,7 @@ class Replica:
                 self._mempool.on_submitted(client_request, items, results, now)
             case GossipCheck():
                 self._mempool.on_gossiped(results, now)
+                self._parts.relay.on_gossiped(results)
             case BatchCheck() | None:
                 pass
 

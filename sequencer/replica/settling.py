@@ -54,6 +54,8 @@ class Settling:
         effects.extend(parts.commitments.take_effects())
         effects.extend(parts.mempool.take_answers())
         effects.extend(parts.mempool.take_publications())
+        if parts.alarm is None:
+            effects.extend(parts.relay.settle(parts.pipeline.lag, now))
         suspicions = parts.take_suspicions()
         if suspicions:
             effects.extend(parts.evidence.take_in(suspicions, now))
@@ -147,6 +149,7 @@ class Settling:
         effects.append(out.PersistBlock(done.block))
         effects.append(out.StoreExecution(done.executed))
         self._parts.commitments.on_executed(done.executed)
+        self._parts.relay.on_executed()
         sizes = zip((batch.header.lane for batch in done.block.batches), map(len, done.checked), strict=True)
         self._parts.lanes.on_executed(list_admissions(sizes, done.executed))
         for digest in self._parts.lanes.on_delivered(done.block.header.cut):

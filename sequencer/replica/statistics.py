@@ -93,6 +93,7 @@ def collect_statistics(parts: Parts, submissions_refused: int, messages_refused:
             "snapshot_chunks_served": parts.snapshot_server.chunks_served,
             "snapshot_requests_refused": parts.snapshot_server.requests_refused,
             "events_dropped_installing": parts.adoption.events_dropped,
+            **parts.relay.get_counters(),
             "submissions_refused": submissions_refused,
             "messages_refused": messages_refused,
             "evidence_held": len(parts.evidence.held),

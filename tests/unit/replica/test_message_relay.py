@@ -62,20 +62,24 @@ class Node:
         self.lane: list[bytes] = []
         door = RankedInclusion(index, SIZE, None if index is None else self.add)
         self.relay = MessageRelay(world, (SPLIT,), door)
+        self.published: list[bytes] = []
 
     def add(self, item_id: Digest, item: bytes, now: Instant) -> bool:
         assert item_id == hash_tagged(Tag.ITEM, item)
         self.lane.append(item)
         return True
 
-    def execute(self, count: int = 1) -> None:
+    def execute(self, count: int = 1, lag: int = 0) -> None:
         """Let so many heights pass."""
         for _ in range(count):
             self.world.height += 1
-            self.relay.on_executed(at(0))
+            self.relay.on_executed()
+            for publication in self.relay.settle(lag, at(0)):
+                self.published.extend(publication.items)
 
     def take_published(self) -> list[bytes]:
-        return [item for publication in self.relay.take_publications() for item in publication.items]
+        published, self.published = self.published, []
+        return published
 
 
 def find_index(rank: int, message: CrossMessage) -> int:
@@ -174,3 +178,13 @@ def test_only_the_oldest_messages_of_a_source_are_relayed_at_once(monkeypatch: p
     del node.world.messages[messages[0].id]
     node.execute()
     assert node.take_published() == [Delivery(messages[2], 10, PATH).item_bytes]
+
+
+def test_node_that_lags_relays_nothing_until_it_has_caught_up() -> None:
+    """What it sees as undelivered has arrived long ago, mostly."""
+    message = make_message()
+    node = Node(World(message), find_index(0, message))
+    node.execute(3, lag=message_relay.LAG_MAX + 1)
+    assert node.lane == []
+    assert node.relay.settle(message_relay.LAG_MAX, at(0)) == []
+    assert node.lane == [Delivery(message, 10, PATH).item_bytes]
