@@ -5,8 +5,8 @@ Nothing but Python's own library is imported here: what is wrong in the node can
 
 from __future__ import annotations
 
+import http.client
 import json
-import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,7 +69,7 @@ def call_many(url: str, calls: list[tuple[str, dict[str, object]]]) -> list[Any]
     try:
         with urllib.request.urlopen(request, timeout=CALL_SECONDS_MAX) as answer:
             replies = json.load(answer)
-    except (OSError, ValueError, urllib.error.URLError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise Silent(f"{url}: {error}") from None
     found = {reply.get("id"): reply for reply in replies}
     for number in range(len(calls)):

@@ -124,6 +124,7 @@ def main() -> int:
 def hurt(folder: Path, report: Report) -> None:
     """One devnet, one fault after the other."""
     with Cluster("--rollups", ROLLUPS) as cluster:
+        folder.mkdir(parents=True, exist_ok=True)
         scene = Scene(cluster, folder, report)
         partial_file = folder / "ready.partial"
         partial_file.write_text(json.dumps(cluster.ready))
