@@ -270,16 +270,17 @@ def describe_rollups(genesis: Genesis, executor: Executor) -> tuple[RollupStatus
 def build_stored_receipt(reader: BlockReader, bundle_id: Digest) -> bytes | None:
     """Build a receipt from what is stored; None until a certificate covers it, or when part of it is pruned."""
     row = reader.get_transaction(bundle_id)
-    if row is None or row.result.status is Status.INADMISSIBLE:
+    if row is None or row.decided_height is None or row.result.status is Status.INADMISSIBLE:
         return None
-    certificate = reader.get_certificate_covering(row.height)
+    certificate = reader.get_certificate_covering(row.decided_height)
     if certificate is None or certificate.height - row.height >= CHAIN_LENGTH_MAX:
         return None
     blocks = [reader.get_executed(height) for height in range(row.height, certificate.height + 1)]
     whole: list[ExecutedBlock] = [block for block in blocks if block is not None]
     if len(whole) < len(blocks):
         return None
-    return build_receipt(whole[0], [block.commitment for block in whole[1:]], certificate, bundle_id)
+    decided = whole[row.decided_height - row.height]
+    return build_receipt(whole[0], [block.commitment for block in whole[1:]], certificate, bundle_id, decided)
 
 
 def _read_blocks(reader: BlockReader, from_height: Height, until_height: Height) -> tuple[BlockRecord, ...]:
