@@ -10,6 +10,7 @@ block_run         one block between begin and finish
 history           the newest executed heights, for queries and proofs
 executor          blocks in, commitments out, in slices
 explanations      what people want to know about aborts
+speculation       how undecided bundles are expected to end
 snapshot          the executor's whole state as bytes
 receipts          proofs for strangers
 """

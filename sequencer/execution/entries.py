@@ -10,7 +10,7 @@ from sequencer.execution.conditions import BlockContext
 from sequencer.execution.deliveries import NO_SENDS, count_sends, make_credit_key
 from sequencer.execution.evaluation import Evaluation, Failure, Outputs
 from sequencer.execution.pending import Ancestor, PendingBundle, PendingPlace
-from sequencer.types.bundle import AccessMode, Bundle, Reference
+from sequencer.types.bundle import AccessMode, Bundle
 from sequencer.types.message import CrossMessage
 from sequencer.types.outcome import Status
 from sequencer.types.primitives import Digest, Height, RollupId
@@ -157,7 +157,7 @@ class Entry:
         """What legs export, as far as other legs may read it. # A15"""
         self.sends = NO_SENDS if bundle is None else count_sends(bundle)
         """Messages that it sends if it commits, by source. # A19"""
-        self.has_references = bundle is not None and _has_references(bundle)
+        self.has_references = bundle is not None and bundle.has_references
         self.is_queued = False
         """Whether it waits in the work list."""
         self._record: PendingBundle | None = None
@@ -200,15 +200,6 @@ class Entry:
                 places,
             )
         return self._record
-
-
-def _has_references(bundle: Bundle) -> bool:
-    return any(
-        isinstance(argument, Reference)
-        for leg in bundle.legs
-        for operation in leg.operations
-        for argument in operation.arguments
-    )
 
 
 def compute_access(entry: Entry, rollup: RollupId) -> Access:

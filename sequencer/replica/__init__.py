@@ -8,6 +8,8 @@ recovery        the state from which it goes on after a restart
 item_checks     which items are being checked, and the results
 pipeline        finalized blocks → executed blocks, in slices
 commitments     sign, collect and compare commitments
+verdict_exchange votes of executors out and in, certificates into the log
+executor_duties what an executor says, and says again
 verdict_pool    executors' votes until enough say the same
 ranked_inclusion what every validator has goes through one lane
 evidence_pool   what proves validators faulty, verified and bounded

@@ -24,6 +24,7 @@ def collect_bounds(parts: Parts, now_ms: int) -> Bounds:
         "peers": (len(parts.peers), peers),
         "sync_requests_open": (parts.server.syncs_open, peers),
         "stored_fetches_open": (parts.server.fetches_open, peers),
+        **parts.verdicts.get_bounds(),
         "messages_held_back": (parts.adoption.messages_waiting, MESSAGES_WAITING_MAX),
         "snapshot_requests_open": (parts.snapshot_server.requests_open, 2 * peers),
     }

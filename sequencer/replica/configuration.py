@@ -44,6 +44,11 @@ class ReplicaConfig:
     executor: ExecutorIdentity | None = None
     """Whom this full node attests as; None for all others. # A9"""
 
+    @property
+    def runs(self) -> frozenset[RollupId]:
+        """The split rollups that this node executes. # A9"""
+        return frozenset() if self.executor is None else frozenset({self.executor.rollup})
+
     def check_item(self, item: bytes) -> CheckedItem:
         """Apply the stateless checks to an item of a stored block. # A3"""
         if self.remembered_check is not None:

@@ -24,6 +24,7 @@ from sequencer.replica.pipeline import Pipeline
 from sequencer.replica.ranked_inclusion import RankedInclusion
 from sequencer.replica.recovery import recover
 from sequencer.replica.snapshot_server import SnapshotServer
+from sequencer.replica.verdict_exchange import VerdictExchange
 from sequencer.sync.catch_up import CatchUp
 from sequencer.sync.following import Following
 from sequencer.sync.state_sync import Need, StateSync
@@ -113,6 +114,7 @@ class Parts:
             self._take_over(earlier)
             self.relay.move_to(self.executor.mail, add_to_lane)
             self.mempool.move_to(self.executor, add_to_lane, Outlook(self.executor))
+            self.verdicts.move_to(self.executor, add_to_lane)
 
     def _on_replayed(self, block: FinalizedBlock, executed: ExecutedBlock) -> None:
         """A stored block was executed again. # R1 D1 L9"""
@@ -143,6 +145,7 @@ class Parts:
         )
         door = RankedInclusion(config.index, genesis.committee.size, add_to_lane)
         self.relay = MessageRelay(self.executor.mail, genesis.item_rules.executor_sets, door)
+        self.verdicts = VerdictExchange(config, self.executor, add_to_lane)
         following = Following() if config.index is None else None
         self.catch_up = CatchUp(genesis.chain_id, genesis.committee, config.verifier, following)
         self.state_sync = StateSync(
@@ -158,6 +161,7 @@ class Parts:
         """Go on with what a jump leaves as it is."""
         self.mempool = earlier.mempool
         self.relay = earlier.relay
+        self.verdicts = earlier.verdicts
         self.catch_up = earlier.catch_up
         self.state_sync = earlier.state_sync
         self.server = earlier.server
@@ -167,8 +171,11 @@ class Parts:
 
     @property
     def need(self) -> Need:
-        """Tell whether only a snapshot leads further; a node that raised the alarm stays where it is. # R2"""
-        if self.alarm is not None:
+        """Tell whether only a snapshot leads further; a node that raised the alarm stays where it is. # R2
+
+        So does an executor: others' snapshots do not hold the state that it alone keeps. # A9
+        """
+        if self.alarm is not None or self.config.runs:
             return Need.NONE
         retain_heights = self.config.genesis.parameters.retain_heights
         return self.catch_up.get_need(self.pipeline.delivered.height, retain_heights, self.state_sync.has_asked)

@@ -1,7 +1,8 @@
 """Put items that every validator has into one validator's lane, and into the next one's only if they stay away.
 
 Validators are ranked per subject by H(RANK ‖ subject ‖ index). Rank 0 puts an item into its lane at once, rank j if it
-is still wanted 2·j heights after it was wanted here first; nobody puts one in twice. # A9 A19
+is still wanted 2·j heights after it was wanted here first; nobody puts one in twice, nor two of one subject at one
+executed height. # A9 A19
 """
 
 from __future__ import annotations
@@ -45,6 +46,9 @@ class RankedInclusion:
         self._committee_size = committee_size
         self._add_to_lane = add_to_lane
         self._turns: dict[Digest, _Turn] = {}
+        self._height: Height = 0
+        self._subjects: set[Digest] = set()
+        """Subjects of what was put in at `_height`."""
         self.included = 0
         """Items put into the own lane; for the statistics."""
         self.postponed = 0
@@ -64,14 +68,19 @@ class RankedInclusion:
         """Put what is due into the own lane. `wanted` is all that is wanted at the newest executed `height`."""
         if self._add_to_lane is None or self._own_index is None:
             return
+        if height != self._height:
+            self._height = height
+            self._subjects.clear()
         turns: dict[Digest, _Turn] = {}
         for entry in wanted:
             turn = self._turns.get(entry.item_id) or self._make_turn(entry, height, len(turns))
             if turn is None:
                 continue
             turns[entry.item_id] = turn
-            if not turn.is_laned and height >= turn.due and self._add_to_lane(entry.item_id, entry.item, now):
+            is_due = not turn.is_laned and height >= turn.due and entry.subject not in self._subjects
+            if is_due and self._add_to_lane(entry.item_id, entry.item, now):
                 turn.is_laned = True
+                self._subjects.add(entry.subject)
                 self.included += 1
         self._turns = turns
 

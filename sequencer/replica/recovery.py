@@ -12,7 +12,6 @@ from sequencer.replica.configuration import ReplicaConfig
 from sequencer.types.batch import decode_payload
 from sequencer.types.block import FinalizedBlock
 from sequencer.types.executed import ExecutedBlock
-from sequencer.types.genesis import Genesis
 from sequencer.types.primitives import Tip
 from sequencer.types.records import RecordKind, Recovery
 
@@ -48,7 +47,7 @@ def recover(
     contradict what this validator signed.
     """
     if restored is None or restored.header != recovery.snapshot_header:
-        restored = _restore_executor(config.genesis, recovery)
+        restored = _restore_executor(config, recovery)
     executor = restored
     replayed: deque[ExecutedBlock] = deque(maxlen=REPLAYED_KEPT_MAX)
     items_replayed = 0
@@ -79,10 +78,10 @@ def execute_block(config: ReplicaConfig, executor: Executor, block: FinalizedBlo
     return executor.finish()
 
 
-def _restore_executor(genesis: Genesis, recovery: Recovery) -> Executor:
+def _restore_executor(config: ReplicaConfig, recovery: Recovery) -> Executor:
     if recovery.snapshot is None or recovery.snapshot_header is None:
-        return Executor(genesis)
-    return Executor.restore(genesis, recovery.snapshot, recovery.snapshot_header)
+        return Executor(config.genesis, config.runs)
+    return Executor.restore(config.genesis, recovery.snapshot, recovery.snapshot_header, config.runs)
 
 
 def _find_own_top(config: ReplicaConfig, recovery: Recovery, cut: tuple[Tip, ...]) -> tuple[Tip | None, str | None]:

@@ -195,6 +195,8 @@ class Replica:
                 self._on_items_submitted(request, items, effects)
             case events.ItemsGossiped(items):
                 self._on_items_gossiped(items, effects)
+            case events.VotesReceived(votes):
+                self._parts.verdicts.on_votes(votes)
             case events.BlocksLoaded():
                 _append(effects, self._server.on_loaded(event))
             case events.BatchesLoaded():
@@ -282,6 +284,7 @@ class Replica:
         )
         effects.append(out.Send(peer, hello))
         self._commitments.send_recent(peer)
+        self._parts.verdicts.on_connected()
         effects.extend(self._parts.evidence.collect_for(peer))
 
     def _on_peer_disconnected(self, peer: ValidatorIndex) -> None:

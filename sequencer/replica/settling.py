@@ -56,6 +56,7 @@ class Settling:
         effects.extend(parts.mempool.take_publications())
         if parts.alarm is None:
             effects.extend(parts.relay.settle(parts.pipeline.lag, now))
+            effects.extend(parts.verdicts.settle(parts.pipeline.lag, now))
         suspicions = parts.take_suspicions()
         if suspicions:
             effects.extend(parts.evidence.take_in(suspicions, now))
@@ -150,6 +151,7 @@ class Settling:
         effects.append(out.StoreExecution(done.executed))
         self._parts.commitments.on_executed(done.executed)
         self._parts.relay.on_executed()
+        self._parts.verdicts.on_executed(done.executed, now)
         sizes = zip((batch.header.lane for batch in done.block.batches), map(len, done.checked), strict=True)
         self._parts.lanes.on_executed(list_admissions(sizes, done.executed))
         for digest in self._parts.lanes.on_delivered(done.block.header.cut):

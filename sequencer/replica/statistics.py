@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from sequencer.replica.executor_duties import ExecutorStatus
 from sequencer.replica.parts import Parts
 from sequencer.types.primitives import Height, View
 
@@ -41,6 +42,8 @@ class ReplicaStatistics:
     """What state sync does, or why it gave up last; None if there is nothing to say."""
     snapshot_liars: Mapping[int, str]
     """Validators that served a wrong snapshot since the start, and what was wrong."""
+    executor: ExecutorStatus | None
+    """What this node does as an executor; None on any other node."""
     counters: Mapping[str, int]
     """Limits that were reached and things that were refused, by name."""
 
@@ -68,6 +71,7 @@ def collect_statistics(parts: Parts, submissions_refused: int, messages_refused:
         following=None if parts.catch_up.following is None else parts.catch_up.following.peer,
         sync_state=parts.state_sync.describe(),
         snapshot_liars=parts.state_sync.get_liars(),
+        executor=parts.verdicts.get_status(),
         counters={
             "items_admitted": mempool.admitted,
             "items_rejected": mempool.rejected,
@@ -96,6 +100,7 @@ def collect_statistics(parts: Parts, submissions_refused: int, messages_refused:
             **parts.relay.get_counters(),
             "submissions_refused": submissions_refused,
             "messages_refused": messages_refused,
+            **parts.verdicts.get_counters(),
             "evidence_held": len(parts.evidence.held),
             "evidence_refused": parts.evidence.refused,
             "evidence_damaged": parts.evidence.damaged,

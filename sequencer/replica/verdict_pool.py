@@ -1,8 +1,8 @@
 """Collect the executors' votes until enough of them say the same. # A9 A14
 
 Promises: a signature is verified only if it would be kept; every executor has its own bounded room, so nobody pushes
-out another's votes; nothing is kept of a bundle that is decided. f_r + 1 equal votes are a certificate, which is wanted
-in the log as long as the newest executed state says that it would take effect.
+out another's votes; nothing is kept of a bundle that is decided. f_r + 1 equal votes are a certificate. It is wanted in
+the log as long as it is the last word of so many, and the newest executed state says that it would take effect.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from sequencer.types.verdict import (
     ExecutorCertificate,
     ExecutorStatement,
     ExecutorVote,
+    Verdict,
     VerdictStatement,
     make_certificate,
 )
 
 VARIANTS_MAX = 8
-"""Votes of one executor on one bundle: it votes anew when it foresees other outcomes of ancestors."""
+"""Votes of one executor on one bundle, which votes anew when it foresees other outcomes; its oldest one goes first."""
 VOTES_PER_EXECUTOR_MAX = 8_192
 """Votes of one executor that are kept; its oldest goes first."""
 HEIGHTS_KEPT = 64
@@ -57,6 +58,8 @@ class _Tally:
     statement: ExecutorStatement
     threshold: int
     signatures: dict[int, Signature] = field(default_factory=dict)
+    backers: set[int] = field(default_factory=set)
+    """Executors whose last word on the bundle this is."""
     certificate: ExecutorCertificate | None = None
     """Made of the first f_r + 1 votes; later ones add nothing."""
 
@@ -69,10 +72,10 @@ class VotesCounters:
     kept: int = 0
     refused: int = 0
     """Of nobody's, or with a wrong signature."""
-    variants_refused: int = 0
-    """Beyond `VARIANTS_MAX` of one executor on one bundle."""
+    replaced: int = 0
+    """Given up because their executor had more than `VARIANTS_MAX` on one bundle."""
     evicted: int = 0
-    """Given up for newer ones of their executor."""
+    """Given up because their executor had more than `VOTES_PER_EXECUTOR_MAX`."""
     certificates: int = 0
     """Statements that f_r + 1 executors signed."""
 
@@ -94,7 +97,7 @@ class VerdictPool:
         self._timed: dict[Digest, _Tally] = {}
         """Roots and beats."""
         self._held: dict[tuple[RollupId, int], OrderedDict[Digest, None]] = {}
-        self._is_news = False
+        self._is_news = self._is_telling = False
         self.counters = VotesCounters()
 
     def move_to(self, ledger: Ledger) -> None:
@@ -115,22 +118,30 @@ class VerdictPool:
         }
 
     def get_statements(self, bundle_id: Digest, rollup: RollupId) -> list[VerdictStatement]:
-        """Return what f_r + 1 executors of the rollup say of the bundle: one statement per assumption. # A14"""
+        """Return what f_r + 1 executors of the rollup say or have said of the bundle, whatever they assumed. # A14"""
         tallies = self._pairs.get((rollup, bundle_id), ())
         found = [tally.statement for tally in tallies if tally.certificate is not None]
         return [statement for statement in found if isinstance(statement, VerdictStatement)]
 
     def take_news(self) -> bool:
-        """Tell, once, whether a statement became complete since the last call."""
+        """Tell, once, whether a statement became the last word of f_r + 1 since the last call."""
         is_news, self._is_news = self._is_news, False
         return is_news
+
+    def take_telling(self) -> bool:
+        """Tell, once, whether what became complete may change what is expected: a plain YES is expected anyway."""
+        is_telling, self._is_telling = self._is_telling, False
+        return is_telling
 
     def on_votes(self, votes: Iterable[ExecutorVote]) -> None:
         """Votes came by gossip, or are own ones; what is wrong or of no use is dropped."""
         for vote in votes:
             self.counters.received += 1
-            if self._is_useful(vote) and self._is_genuine(vote):
+            if self._is_known(vote):
+                self._back(vote)
+            elif self._is_useful(vote) and self._is_genuine(vote):
                 self._keep(vote)
+                self._back(vote)
 
     def on_executed(self, decided: Iterable[Digest]) -> None:
         """A block was executed: nothing is kept of what it decided, nor of old roots and beats."""
@@ -144,30 +155,26 @@ class VerdictPool:
     def get_wanted(self) -> Iterator[Wanted]:
         """Give the certificates that would take effect now."""
         for tally in self._complete.values():
-            certificate = tally.certificate
-            if certificate is not None and self._ledger.check_certificate(tally.statement) is None:
+            certificate, is_backed = tally.certificate, len(tally.backers) >= tally.threshold
+            if certificate is not None and is_backed and self._ledger.check_certificate(tally.statement) is None:
                 item = certificate.item_bytes
                 yield Wanted(compute_subject(tally.statement), compute_item_id(item, certificate), item)
 
     # --- inside -------------------------------------------------------------------------
+
+    def _is_known(self, vote: ExecutorVote) -> bool:
+        """Tell whether the very same vote is kept: it needs no second verification."""
+        tally = self._tallies.get(vote.statement.digest)
+        return tally is not None and tally.signatures.get(vote.executor) == vote.signature
 
     def _is_useful(self, vote: ExecutorVote) -> bool:
         """Spare verifying what would not be kept."""
         statement = vote.statement
         if statement.rollup == self._unneeded:
             return False
-        tally = self._tallies.get(statement.digest)
-        if tally is not None and (tally.certificate is not None or vote.executor in tally.signatures):
-            return False
         if not isinstance(statement, VerdictStatement):
             return statement.height > self._ledger.height - HEIGHTS_KEPT
-        if self._ledger.get_decided_status(statement.bundle_id) is not None:
-            return False
-        others = self._pairs.get((statement.rollup, statement.bundle_id), ())
-        if sum(vote.executor in other.signatures for other in others) < VARIANTS_MAX:
-            return True
-        self.counters.variants_refused += 1
-        return False
+        return self._ledger.get_decided_status(statement.bundle_id) is None
 
     def _is_genuine(self, vote: ExecutorVote) -> bool:
         try:
@@ -179,7 +186,7 @@ class VerdictPool:
 
     def _keep(self, vote: ExecutorVote) -> None:
         statement = vote.statement
-        self._make_room(statement.rollup, vote.executor)
+        self._make_room(vote)
         tally = self._tallies.get(statement.digest)
         if tally is None:
             tally = _Tally(statement, self._genesis.item_rules.executor_sets[statement.rollup].threshold)
@@ -191,25 +198,46 @@ class VerdictPool:
         tally.signatures[vote.executor] = vote.signature
         self._held.setdefault((statement.rollup, vote.executor), OrderedDict())[statement.digest] = None
         self.counters.kept += 1
-        if len(tally.signatures) == tally.threshold:
+        if tally.certificate is None and len(tally.signatures) >= tally.threshold:
             self._complete_tally(tally)
 
     def _complete_tally(self, tally: _Tally) -> None:
         votes = [ExecutorVote(tally.statement, executor, s) for executor, s in tally.signatures.items()]
         tally.certificate = make_certificate(votes)
         self._complete[tally.statement.digest] = tally
-        self._is_news = True
+        self._is_telling |= _is_telling(tally.statement)
         self.counters.certificates += 1
 
-    def _make_room(self, rollup: RollupId, executor: int) -> None:
-        """The oldest vote of the same executor goes; a statement that was complete stays so while anybody's is left."""
-        held = self._held.get((rollup, executor), OrderedDict())
-        while len(held) >= VOTES_PER_EXECUTOR_MAX:
-            tally = self._tallies[held.popitem(last=False)[0]]
-            del tally.signatures[executor]
+    def _back(self, vote: ExecutorVote) -> None:
+        """Note the executor's last word on the bundle."""
+        tally, statement = self._tallies[vote.statement.digest], vote.statement
+        if isinstance(statement, VerdictStatement):
+            for other in self._pairs[statement.rollup, statement.bundle_id]:
+                other.backers.discard(vote.executor)
+        tally.backers.add(vote.executor)
+        self._is_news |= len(tally.backers) == tally.threshold
+
+    def _make_room(self, vote: ExecutorVote) -> None:
+        """Older votes of the same executor go, and nobody else's."""
+        statement, executor = vote.statement, vote.executor
+        if isinstance(statement, VerdictStatement):
+            tallies = self._pairs.get((statement.rollup, statement.bundle_id), ())
+            own = [tally for tally in tallies if executor in tally.signatures]
+            if len(own) >= VARIANTS_MAX:
+                self._drop_vote(own[0], executor)
+                self.counters.replaced += 1
+        held = self._held.get((statement.rollup, executor), OrderedDict())
+        if len(held) >= VOTES_PER_EXECUTOR_MAX:
+            self._drop_vote(self._tallies[next(iter(held))], executor)
             self.counters.evicted += 1
-            if not tally.signatures:
-                self._forget(tally)
+
+    def _drop_vote(self, tally: _Tally, executor: int) -> None:
+        """A certificate that was made stays while anybody's vote is left."""
+        del tally.signatures[executor]
+        tally.backers.discard(executor)
+        del self._held[tally.statement.rollup, executor][tally.statement.digest]
+        if not tally.signatures:
+            self._forget(tally)
 
     def _forget_pair(self, pair: Pair) -> None:
         for tally in list(self._pairs.get(pair, ())):
@@ -235,6 +263,10 @@ def compute_subject(statement: ExecutorStatement) -> Digest:
     if isinstance(statement, VerdictStatement):
         return hash_tagged(Tag.RANK, statement.bundle_id, statement.rollup.to_bytes(4, "big"))
     return statement.digest
+
+
+def _is_telling(statement: ExecutorStatement) -> bool:
+    return isinstance(statement, VerdictStatement) and (statement.verdict is Verdict.NO or bool(statement.outputs))
 
 
 def _count_signers(tallies: Iterable[_Tally]) -> Counter[int]:

@@ -61,6 +61,10 @@ class Journal:
             else:
                 self._writes[key] = previous
 
+    def get_writes_since(self, mark: int) -> dict[str, StateValue | None]:
+        """Return the newest value of every key that was written since `mark`."""
+        return {key: self._writes[key] for key, _ in self._undo[mark:]}
+
     def rebase(self, base: State) -> None:
         """Start an empty write set over `base`; earlier marks are gone."""
         self._base = base

@@ -343,6 +343,16 @@ class Bundle:
         return tuple(dict.fromkeys((self.payer, *(leg.signer for leg in self.legs))))
 
     @cached_property
+    def has_references(self) -> bool:
+        """Whether a leg uses what another one exports. # A15"""
+        return any(
+            isinstance(argument, Reference)
+            for leg in self.legs
+            for operation in leg.operations
+            for argument in operation.arguments
+        )
+
+    @cached_property
     def operation_count(self) -> int:
         """Operations of all legs; the fee counts them. # A17"""
         return sum(len(leg.operations) for leg in self.legs)

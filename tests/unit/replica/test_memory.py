@@ -36,6 +36,7 @@ SKIPPED = (
     "executor",
     "_accounts",
     "_executor",
+    "_ledger",
     "_config",
     "_recovered",
     "_restored_batches",

@@ -60,6 +60,17 @@ def test_A9_what_is_wanted_no_longer_is_forgotten() -> None:
     assert lane.items == []
 
 
+def test_A14_second_item_of_a_subject_waits_for_the_next_height() -> None:
+    """Expectations that flicker cost one certificate per height, not one each."""
+    inclusion, lane = make_validators()[0]
+    other = Wanted(WANTED.subject, name_digest("item 2"), b"2")
+    inclusion.include([WANTED, other], 10, at(0))
+    inclusion.include([WANTED, other], 10, at(5))
+    assert lane.items == [b"item"]
+    inclusion.include([WANTED, other], 11, at(10))
+    assert lane.items == [b"item", b"2"]
+
+
 def test_A9_full_lane_is_tried_again() -> None:
     """Nothing is lost because a lane was full when the turn came."""
     inclusion, lane = make_validators()[0]

@@ -11,9 +11,16 @@ from sequencer.replica.verdict_pool import VARIANTS_MAX, VerdictPool
 from sequencer.types.item import check_item
 from sequencer.types.outcome import Reason, Rejection, Status
 from sequencer.types.primitives import Digest
-from sequencer.types.verdict import BeatStatement, ExecutorCertificate, ExecutorStatement, ExecutorVote, Verdict
+from sequencer.types.verdict import (
+    BeatStatement,
+    ExecutorCertificate,
+    ExecutorStatement,
+    ExecutorVote,
+    Verdict,
+    make_certificate,
+)
 from tests.unit.core_world import NOBODY, VERIFY, name_digest
-from tests.unit.split_world import DELTA, GAMMA, GENESIS, make_verdict, sign_vote, sign_votes
+from tests.unit.executors_world import DELTA, GAMMA, GENESIS, make_verdict, sign_vote, sign_votes
 
 
 @dataclass
@@ -104,14 +111,37 @@ def test_A9_certificate_that_would_have_no_effect_is_not_wanted(pool: VerdictPoo
     assert list(pool.get_wanted()) == []
 
 
-def test_A14_ninth_variant_of_an_executor_is_refused(pool: VerdictPool) -> None:
-    """Who votes for every possible past is not listened to for ever; others still are."""
-    for number in range(VARIANTS_MAX + 1):
-        pool.on_votes([sign_vote(make_verdict("b", assumption=name_digest(str(number))), 0)])
-    assert pool.counters.variants_refused == 1
+def test_A14_ninth_variant_takes_the_place_of_the_first(pool: VerdictPool) -> None:
+    """Who votes for every possible past fills eight places; what is foreseen last always gets through."""
+    variants = [make_verdict("b", assumption=name_digest(str(number))) for number in range(VARIANTS_MAX + 1)]
+    pool.on_votes([sign_vote(variant, 0) for variant in variants])
+    assert pool.counters.replaced == 1
     assert pool.get_bounds()["votes_per_bundle_and_executor"] == (VARIANTS_MAX, VARIANTS_MAX)
-    pool.on_votes([sign_vote(make_verdict("b", assumption=name_digest("8")), 1)])
-    assert pool.counters.kept == VARIANTS_MAX + 1
+    pool.on_votes([sign_vote(variants[0], 1)])
+    assert not pool.take_news()
+    pool.on_votes([sign_vote(variants[-1], 1)])
+    assert pool.take_news()
+
+
+def test_A14_only_the_last_word_of_enough_executors_is_wanted(pool: VerdictPool) -> None:
+    """A certificate that its executors have given up is not included; said again, it is."""
+    first, second = (make_verdict("b", assumption=name_digest(name)) for name in ("1", "2"))
+    pool.on_votes([*sign_votes(first, (0, 1)), *sign_votes(second, (0, 1))])
+    (wanted,) = pool.get_wanted()
+    assert check_item(wanted.item, GENESIS.item_rules, VERIFY) == make_certificate(sign_votes(second, (0, 1)))
+    pool.on_votes(sign_votes(first, (1,)))
+    assert list(pool.get_wanted()) == []
+    pool.on_votes(sign_votes(first, (0,)))
+    assert len(list(pool.get_wanted())) == 1
+    assert pool.get_statements(name_digest("b"), GAMMA) == [first, second]
+
+
+@pytest.mark.parametrize(("verdict", "is_telling"), [(Verdict.YES, False), (Verdict.NO, True)])
+def test_A14_plain_yes_changes_no_expectation(pool: VerdictPool, verdict: Verdict, is_telling: bool) -> None:
+    """Everybody expects a YES anyway, so nothing has to be foretold anew."""
+    pool.on_votes(sign_votes(make_verdict("b", verdict=verdict), (0, 1)))
+    assert pool.take_telling() is is_telling
+    assert not pool.take_telling()
 
 
 def test_A14_flood_of_one_executor_pushes_out_only_its_own_votes(

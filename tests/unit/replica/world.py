@@ -230,6 +230,10 @@ class Cluster:
                     self._post(index, 1, events.BatchesLoaded(request, self.disks[index].find_batches(effect)))
                 case out.Continue():
                     self._post(index, 0, events.Continued())
+                case out.PublishVotes(votes):
+                    for other in sorted(self.replicas):
+                        if other != index:
+                            self._post(other, HOP_MS, events.VotesReceived(votes))
                 case out.PublishItems(items):
                     for other in sorted(self.replicas):
                         if other != index:

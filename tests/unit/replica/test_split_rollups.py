@@ -1,0 +1,181 @@
+"""Validators and executors of a split rollup decide together, whoever of the executors is there. # A9 A13 A14"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from sequencer.errors import LocalError
+from sequencer.replica.block_server import make_answer
+from sequencer.replica.configuration import ExecutorIdentity, ReplicaConfig
+from sequencer.replica.replica import Replica
+from sequencer.types import effects as out
+from sequencer.types import events
+from sequencer.types.bundle import AtLeast
+from sequencer.types.executed import Decision
+from sequencer.types.item import SignedBundle
+from sequencer.types.messages import Message, Sync
+from sequencer.types.outcome import Status
+from sequencer.types.primitives import Digest
+from tests.unit.core_world import VERIFY, at
+from tests.unit.executors_world import ALPHA, DELTA, GAMMA, GENESIS, Chain, make_executor_signer, put
+from tests.unit.replica.world import Cluster, Disk, get_commitments
+
+EXECUTOR = 100
+"""Number of gamma's executor 0 in the cluster; the others follow."""
+
+
+class SplitCluster(Cluster):
+    """Four validators, and executors of gamma that follow them as full nodes do."""
+
+    def __init__(self) -> None:
+        super().__init__(GENESIS)
+        self.chain = Chain()
+
+    def start_executor(self, index: int) -> None:
+        identity = ExecutorIdentity(GAMMA, index, make_executor_signer(GAMMA, index))
+        number, self.disks[EXECUTOR + index] = EXECUTOR + index, Disk()
+        replica = self.replicas[number] = Replica(ReplicaConfig(GENESIS, None, None, VERIFY, executor=identity))
+        self._perform(number, None, replica.start(at(self.now_ms)))
+        for validator in range(4):
+            self.handle(number, events.PeerConnected(validator))
+
+    def _carry(self, source: int, targets: Sequence[int], message: Message) -> None:  # type: ignore[override] # lists
+        """An executor asks validators for blocks, and nobody sends it anything else."""
+        if source < EXECUTOR:
+            super()._carry(source, [target for target in targets if target < EXECUTOR], message)
+        elif isinstance(message, Sync):
+            (target,) = targets
+            first = message.from_height - 1
+            blocks = tuple(self.disks[target].blocks[first : first + message.count])
+            answer = make_answer(events.BlocksLoaded(1, blocks, None))
+            self._post(source, 10, events.MessageReceived(target, answer))
+
+    def submit_all(self, *bundles: SignedBundle) -> None:
+        """Hand each bundle to validator 0."""
+        for number, bundle in enumerate(bundles, 1):
+            self.submit(0, bundle, request=number)
+
+    @property
+    def decisions(self) -> dict[Digest, tuple[int, Decision]]:
+        """Return height and decision of every bundle, as validator 0 sees it."""
+        blocks = [effect.block for effect in self.find(0, out.StoreExecution)]
+        return {d.item_id: (block.header.height, d) for block in blocks for d in block.decisions}
+
+    def run_until_decided(self, *bundles: SignedBundle, until_ms: int = 20_000) -> list[Decision]:
+        """Let time pass until all are decided, and return how."""
+        self.run(until_ms, lambda: all(bundle.id in self.decisions for bundle in bundles))
+        return [self.decisions[bundle.id][1] for bundle in bundles]
+
+
+def sign_pairs(cluster: SplitCluster, count: int, *conditions: AtLeast) -> list[SignedBundle]:
+    """Return bundles over alpha and gamma, each behind the one before it."""
+    return [
+        cluster.chain.sign(put(ALPHA, f"a{number}"), put(GAMMA, "hot", *conditions), decide_within=64)
+        for number in range(count)
+    ]
+
+
+@pytest.fixture
+def cluster() -> SplitCluster:
+    return SplitCluster()
+
+
+@pytest.mark.parametrize("present", [(0, 1, 2), (0, 2)])
+def test_A9_bundles_are_decided_with_one_executor_missing(cluster: SplitCluster, present: Sequence[int]) -> None:
+    """f_r + 1 of three are enough: all commit, soon, and executors and validators agree."""
+    for index in present:
+        cluster.start_executor(index)
+    bundles = sign_pairs(cluster, 6)
+    cluster.submit_all(*bundles)
+    decided = cluster.run_until_decided(*bundles)
+    assert {decision.status for decision in decided} == {Status.COMMIT}
+    waited = [cluster.decisions[decision.item_id][0] - decision.ordered_height for decision in decided]
+    assert max(waited) <= 8
+    cluster.run(cluster.now_ms + 2_000)
+    executors = [cluster.replicas[EXECUTOR + index].executor for index in present]
+    assert {executor.get_state_value(GAMMA, "kv/hot") for executor in executors} == {1}
+    with pytest.raises(LocalError):
+        cluster.replicas[0].executor.get_state_value(GAMMA, "kv/hot")
+    assert len({executor.get_own_row(GAMMA) for executor in executors}) == 1
+    assert get_commitments(e for e in executors if e.height == executors[0].height) == {executors[0].commitment.digest}
+
+
+def test_A9_few_certificates_are_included_in_vain(cluster: SplitCluster) -> None:
+    """Ranks keep validators from including the same certificate: nearly every one takes effect."""
+    for index in range(3):
+        cluster.start_executor(index)
+    for _ in range(4):
+        bundles = sign_pairs(cluster, 5)
+        cluster.submit_all(*bundles)
+        cluster.run_until_decided(*bundles, until_ms=cluster.now_ms + 5_000)
+    results = [result for effect in cluster.find(0, out.StoreExecution) for result in effect.block.results]
+    vain = [result for result in results if result.reason in ("DUPLICATE", "STALE")]
+    assert len(vain) <= len(results) // 10
+
+
+def test_A14_refusal_reaches_the_other_side(cluster: SplitCluster) -> None:
+    """What gamma refuses leaves nothing on alpha."""
+    cluster.start_executor(0)
+    cluster.start_executor(1)
+    (bundle,) = sign_pairs(cluster, 1, AtLeast("kv/never", 1))
+    cluster.submit_all(bundle)
+    (decision,) = cluster.run_until_decided(bundle)
+    assert decision.reason == "NO:gamma:TOO_LOW@legs[1].conditions[0]"
+    assert cluster.replicas[0].executor.get_state_value(ALPHA, "kv/a0") is None
+
+
+def test_A13_dead_executors_cost_a_timeout_and_their_return_a_beat(cluster: SplitCluster) -> None:
+    """Without executors the bundle times out and the rollup is suspended; back again, they lift it by themselves."""
+    first = cluster.chain.sign(put(ALPHA, "a"), put(GAMMA, "x"), decide_within=6)
+    cluster.submit_all(first)
+    (decision,) = cluster.run_until_decided(first)
+    assert decision.reason == "TIMEOUT:gamma"
+    second = cluster.chain.sign(put(ALPHA, "a"), put(GAMMA, "x"), decide_within=6)
+    cluster.submit_all(second)
+    assert cluster.run_until_decided(second)[0].reason == "SUSPENDED:gamma"
+    cluster.start_executor(0)
+    cluster.start_executor(1)
+    cluster.run(cluster.now_ms + 20_000, lambda: not cluster.replicas[0].executor.is_suspended(GAMMA))
+    third = cluster.chain.sign(put(ALPHA, "a"), put(GAMMA, "x"), decide_within=64)
+    cluster.submit_all(third)
+    assert cluster.run_until_decided(third, until_ms=cluster.now_ms + 20_000)[0].status is Status.COMMIT
+
+
+def test_A9_votes_that_are_lost_are_said_again(cluster: SplitCluster) -> None:
+    """Gossip may lose everything that is said once."""
+    cluster.start_executor(0)
+    cluster.start_executor(1)
+    bundles = sign_pairs(cluster, 2)
+    posted = cluster._post
+    lost: list[events.Event] = []
+
+    def lose_first(index: int, delay_ms: int, event: events.Event) -> None:
+        if isinstance(event, events.VotesReceived) and len(lost) < 20:
+            lost.append(event)
+        else:
+            posted(index, delay_ms, event)
+
+    cluster._post = lose_first  # type: ignore[method-assign] # a network that loses
+    cluster.submit_all(*bundles)
+    assert {decision.status for decision in cluster.run_until_decided(*bundles)} == {Status.COMMIT}
+    assert len(lost) == 20
+
+
+def test_I11_what_was_voted_on_is_forgotten_with_the_decision(cluster: SplitCluster) -> None:
+    """Counters tell what was kept; tables are empty again."""
+    cluster.start_executor(0)
+    cluster.start_executor(1)
+    bundles = sign_pairs(cluster, 1)
+    cluster.submit_all(*bundles)
+    cluster.run_until_decided(*bundles)
+    cluster.run(cluster.now_ms + 2_000)
+    counters = cluster.replicas[0].get_statistics().counters
+    assert counters["votes_kept"] >= 2
+    assert counters["votes_refused"] == 0
+    status = cluster.replicas[EXECUTOR].get_statistics().executor
+    assert status is not None
+    assert (status.rollup, status.index, status.is_suspended, status.is_frozen) == (GAMMA, 0, False, False)
+    assert cluster.replicas[EXECUTOR].get_bounds(at(cluster.now_ms))["bundles_voted"][0] == 0
+    assert DELTA not in cluster.replicas[EXECUTOR].executor.runs
