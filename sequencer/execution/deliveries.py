@@ -115,8 +115,9 @@ def make_credit_key(message: CrossMessage) -> str:
 
 def count_sends(bundle: Bundle) -> Mapping[RollupId, int]:
     """Return how many messages a bundle sends from each rollup if it commits: one per `send`."""
-    sources = [leg.rollup for leg in bundle.legs for operation in leg.operations if operation.name == SEND]
-    return Counter(sources) if sources else NO_SENDS
+    if not any(operation.name == SEND for leg in bundle.legs for operation in leg.operations):
+        return NO_SENDS
+    return Counter([leg.rollup for leg in bundle.legs for operation in leg.operations if operation.name == SEND])
 
 
 def check_sends(read: ReadSystem, sends: Mapping[RollupId, int]) -> Rejection | None:

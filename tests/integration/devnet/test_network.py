@@ -63,6 +63,11 @@ def test_example_swap_keeps_all_or_nothing(devnet: Devnet) -> None:
     assert devnet.ask("example", "swap")["kept"]
 
 
+def test_example_message_arrives_once(devnet: Devnet) -> None:
+    """The validators deliver it without the client's doing."""
+    assert devnet.ask("example", "message")["kept"]
+
+
 def test_load_over_all_ends_is_clean(devnet: Devnet) -> None:
     """A short run: everything final, every outcome right, nothing partial."""
     result = devnet.ask("load", "--rate", "30", "--seconds", "3", "--bundles", "0.2")
