@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from sequencer.types.bundle import AccessMode, AccessSet, Equals, Operation
 from sequencer.types.genesis import Genesis
 
 CHANNELS = 16
-ITEMS_PER_CALL = 50
+ITEMS_PER_CALL = 200
 VALID_UNTIL = 100_000
 """Height above anything that a script reaches."""
 ASSET = "gold"
@@ -84,20 +86,23 @@ class MarkerWallet:
         validator = self._cluster.names[slot % len(self._cluster.names)]
         return Marker("0x" + signed.id.hex(), key, tuple(rollups), "0x" + signed.item_bytes.hex(), validator)
 
-    def send(self, markers: Iterable[Marker]) -> dict[str, int]:
+    def send(self, markers: Iterable[Marker]) -> Counter[str]:
         """Write the markers down, hand each to its validator, and return how often each answer came."""
         markers = list(markers)
         with self._lock, self.log.open("a") as file:
             file.writelines(json.dumps({"id": m.id, "key": m.key, "rollups": m.rollups}) + "\n" for m in markers)
-        answers: dict[str, int] = {}
-        for name in self._cluster.names:
-            own = [marker for marker in markers if marker.validator == name]
-            for start in range(0, len(own), ITEMS_PER_CALL):
-                page = [{"item": marker.item} for marker in own[start : start + ITEMS_PER_CALL]]
-                told = self._cluster.call(name, "seq_sendTransactions", seconds_max=10.0, transactions=page)
-                for result in told["results"]:
-                    answers[result["status"]] = answers.get(result["status"], 0) + 1
-        return answers
+        names = self._cluster.names
+        own = [[marker for marker in markers if marker.validator == name] for name in names]
+        with ThreadPoolExecutor(len(names)) as pool:  # to all validators at once
+            return sum(pool.map(self._hand_in, names, own), Counter())
+
+    def _hand_in(self, name: str, markers: Sequence[Marker]) -> Counter[str]:
+        statuses: Counter[str] = Counter()
+        for start in range(0, len(markers), ITEMS_PER_CALL):
+            page = [{"item": marker.item} for marker in markers[start : start + ITEMS_PER_CALL]]
+            told = self._cluster.call(name, "seq_sendTransactions", seconds_max=10.0, transactions=page)
+            statuses.update(result["status"] for result in told["results"])
+        return statuses
 
 
 def make_move(payer: Account, rollups: Sequence[str], rollup: str, amount: int) -> tuple[Operation, ...]:
