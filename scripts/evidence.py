@@ -26,6 +26,7 @@ REAL = {
     "check_load": 180,
     "send_to_all": 120,
     "prove_state": 90,
+    "check_bundles": 180,
     "verify_receipts": 120,
     "kill_validators": 480,
     "count_syncs": 180,
