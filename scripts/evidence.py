@@ -28,6 +28,7 @@ REAL = {
     "prove_state": 90,
     "check_bundles": 180,
     "verify_receipts": 120,
+    "hostile_proofs": 240,
     "kill_validators": 480,
     "count_syncs": 180,
     "lane_off": 120,

@@ -79,10 +79,15 @@ def is_final(wallet: Wallet, item_id: str) -> bool:
     return bool(wallet.get_receipt("val0", item_id)["is_final"])
 
 
+def make_offline_prefix() -> tuple[str, ...]:
+    """Return what runs a command without any network; nothing for others than root."""
+    has_namespace = os.geteuid() == 0 and shutil.which("unshare") is not None
+    return ("unshare", "--net") if has_namespace else ()
+
+
 def run_command(folder: Path, files: Sequence[str], genesis: str) -> tuple[int, int, int]:
     """Run `sequencer verify` and return how many it accepted and refused, and its exit status."""
-    has_namespace = os.geteuid() == 0 and shutil.which("unshare") is not None
-    command = [*(("unshare", "--net") if has_namespace else ()), sys.executable, "-m", "sequencer", "verify"]
+    command = [*make_offline_prefix(), sys.executable, "-m", "sequencer", "verify"]
     paths = [str(folder / name) for name in files]
     done = subprocess.run(
         [*command, *paths, "--genesis", str(folder / genesis), "--json"],

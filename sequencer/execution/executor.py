@@ -40,6 +40,7 @@ from sequencer.types.commitment import Commitment, is_commitment_scheduled
 from sequencer.types.executed import Decision, ExecutedBlock, ExecutionRow
 from sequencer.types.genesis import Genesis
 from sequencer.types.item import CheckedItem
+from sequencer.types.message import Delivery
 from sequencer.types.outcome import Rejection, Status
 from sequencer.types.primitives import SYSTEM_NAMESPACE, Address, Digest, Height, RollupId, StateValue
 from sequencer.types.verdict import ExecutorStatement
@@ -334,6 +335,18 @@ class Executor:
         the newest 256 heights, for an unknown rollup, and for text that is no key.
         """
         return self._history.prove(height, rollup, key)
+
+    def prove_sent(self, source: RollupId, message_id: Digest, height_max: Height) -> Delivery | None:
+        """Return a message with its path to the outbox root under the exec root of `height`; delivered since or not.
+
+        That is the newest height up to `height_max` which proves it, None if none of the newest 256 does. # A19
+        """
+        for version in self._history.iterate_back(height_max):
+            root = version.get_committed_row(source).outbox_root
+            delivery = self.mail.prove_under(source, message_id, version.header.height, root)
+            if delivery is not None:
+                return delivery
+        return None
 
     def prove_sequence(self, height: Height, payer: Address, channel: int) -> bytes:
         """Return the claim of the next expected sequence at `height`; absent means 0."""

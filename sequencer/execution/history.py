@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -107,6 +107,10 @@ class VersionHistory:
             raise LocalError(f"height {height} is not among those that can be proven, {oldest}..{newest}")
         return self._versions[height - oldest]
 
+    def iterate_back(self, height_max: Height) -> Iterator[Version]:
+        """Yield the versions that are held up to a height, the newest first."""
+        return (version for version in reversed(self._versions) if version.header.height <= height_max)
+
     def read(self, height: Height, namespace: RollupId, key: str) -> StateReading:
         """Return what the key held after `height`; raises `LocalError` if height or namespace cannot be."""
         version = self.get(height)
@@ -137,10 +141,9 @@ class VersionHistory:
 
     def _find_state(self, version: Version, row: ExecutionRow) -> StateTree:
         """Return the state that the row commits to: of the height itself, or of an earlier one if it is split. # A11"""
-        earlier = (held for held in reversed(self._versions) if held.header.height < version.header.height)
         if version.get_state(row.namespace).root == row.state_root:
             return version.get_state(row.namespace)
-        for held in earlier:
+        for held in self.iterate_back(version.header.height):
             state = held.states.get(row.namespace)
             if state is not None and state.root == row.state_root:
                 return state

@@ -6,6 +6,7 @@ between proves it. An outbox root is over those messages, ascending by id.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -28,6 +29,12 @@ class _Contents(NamedTuple):
     root: Digest
     messages: tuple[bytes, ...]
     """Ascending by id."""
+
+    def find(self, message_id: Digest) -> int | None:
+        """Return the index of a message; its id is the last field, so its bytes end with it."""
+        index = bisect_left(self.messages, message_id, key=lambda message: message[-len(message_id) :])
+        is_found = index < len(self.messages) and self.messages[index].endswith(message_id)
+        return index if is_found else None
 
 
 class Outbox:
@@ -72,16 +79,15 @@ class Outbox:
         self._history.append(_Contents(compute_root(messages), messages))
 
     def prove(self, message_id: Digest, root: Digest) -> tuple[CrossMessage, MerklePath] | None:
-        """Return the message with its path to `root`, or None if it or that root is not known here."""
-        message = self._messages.get(message_id)
+        """Return the message with its path to `root`, delivered since or not; None if that root is not known here."""
         contents = next((entry for entry in reversed(self._history) if entry.root == root), None)
-        if message is None or contents is None or message not in contents.messages:
+        index = None if contents is None else contents.find(message_id)
+        if contents is None or index is None:
             return None
         if self._tree is None or self._tree[0] != root:
             self._tree = (root, ListTree(contents.messages))
-        index = contents.messages.index(message)
         path = MerklePath(index, len(contents.messages), self._tree[1].get_path(index))
-        return CrossMessage.from_value(decode(message, "message"), "message"), path
+        return CrossMessage.from_value(decode(contents.messages[index], "message"), "message"), path
 
 
 class OutboxBook:

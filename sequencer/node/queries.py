@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from sequencer.types.evidence import Evidence
     from sequencer.types.executed import ExecutedBlock
     from sequencer.types.genesis import Genesis
+    from sequencer.types.message import Delivery
     from sequencer.types.primitives import Address, Digest, Height, RollupId
 
 READ_THREADS = 2
@@ -209,6 +210,11 @@ class NodeQueries:
         """Return the claim of a key's value at `height`."""
         await trio.lowlevel.checkpoint()
         return self._look_back(self._get_executor_of(rollup).prove_state, height, rollup, key)
+
+    async def prove_sent(self, source: RollupId, message_id: Digest, height_max: Height) -> Delivery | None:
+        """Return a message with its path to the outbox root of a height."""
+        await trio.lowlevel.checkpoint()
+        return self._get_executor_of(source).prove_sent(source, message_id, height_max)
 
     async def prove_sequence(self, height: Height, payer: Address, channel: int) -> bytes:
         """Return the claim of a sequence at `height`."""

@@ -22,6 +22,7 @@ from sequencer.types.effects import Submission
 from sequencer.types.evidence import Evidence
 from sequencer.types.executed import ExecutedBlock
 from sequencer.types.genesis import Genesis, Rollup
+from sequencer.types.message import Delivery
 from sequencer.types.outcome import ItemResult
 from sequencer.types.primitives import Address, Digest, Height, RollupId, ValidatorIndex, View
 
@@ -232,6 +233,12 @@ class Queries(Protocol):
 
     async def prove_state(self, height: Height, rollup: RollupId, key: str) -> bytes:
         """Return the claim of value or absence at `height`, as `Executor.prove_state` does; bound as `get_state`."""
+
+    async def prove_sent(self, source: RollupId, message_id: Digest, height_max: Height) -> Delivery | None:
+        """Return a message with its path to the outbox root of the newest height up to `height_max` that proves it.
+
+        None if none of the newest 256 does. Raises as `prove_state` if the source is not executed here.
+        """
 
     async def prove_sequence(self, height: Height, payer: Address, channel: int) -> bytes: ...
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
+import trio
+
 from sequencer.errors import DecodeError
-from sequencer.execution.proofs import build_inclusion, build_list
+from sequencer.execution.proofs import build_inclusion, build_list, build_message
 from sequencer.execution.receipts import join_state_proof
 from sequencer.rpc.dispatch import Call, Method
 from sequencer.rpc.errors import Code, RpcError
@@ -27,6 +29,8 @@ from sequencer.types.verdict import ExecutorCertificate, VerdictStatement
 
 SYSTEM_NAME = "system"
 """What namespace 0 is called where a rollup's name is read."""
+STORE_SECONDS_MAX = 1.0
+"""How long a certificate may take to the disk; then there is none."""
 VERDICT_PAGE_HEIGHTS = 10
 """Blocks that are read at once while a verdict is looked for."""
 
@@ -111,6 +115,20 @@ async def _prove_verdict(call: Call) -> object:
     return {"proof": to_hex(encode_certificate_file(newest))}
 
 
+async def _prove_message(call: Call) -> object:
+    """Prove that a message left its source, delivered since or not."""
+    source = call.read.read("rollup", make_rollup_reader(call.queries.genesis))
+    message_id = call.read.digest("id")
+    call.read.finish()
+    _, newest = await _await_newest(call)
+    delivery = await call.queries.prove_sent(source, message_id, newest)
+    if delivery is None:
+        raise RpcError(Code.NOT_FOUND, "no certified height proves this message here", {"reason": "unknown"})
+    certificate = await _get_certificate(call, delivery.height)
+    found = await _get_certified(call, certificate, delivery.height)
+    return _answer(found, build_message(*found, delivery))
+
+
 _PROVERS: dict[str, Callable[[Call], Awaitable[object]]] = {
     "state": _prove_state,
     "sequence": _prove_sequence,
@@ -118,6 +136,7 @@ _PROVERS: dict[str, Callable[[Call], Awaitable[object]]] = {
     "outcome": _prove_outcome,
     "inclusion": _prove_inclusion,
     "list": _prove_list,
+    "message": _prove_message,
     "verdict": _prove_verdict,
 }
 
@@ -140,8 +159,17 @@ async def _read_height(call: Call) -> tuple[CommitmentCertificate, Height]:
     """Return the certificate and the height to prove at: the one asked for, else the newest certified one."""
     asked = call.read.optional("height", read_number)
     call.read.finish()
-    status = await call.queries.get_status()
-    height = status.certified_height if asked is None else asked
+    if asked is not None:
+        return await _get_certificate(call, asked), asked
+    return await _await_newest(call)
+
+
+async def _await_newest(call: Call) -> tuple[CommitmentCertificate, Height]:
+    """Return the newest certificate and its height; the replica may know it an instant before it is on disk."""
+    height, seen = (await call.queries.get_status()).certified_height, 0
+    with trio.move_on_after(STORE_SECONDS_MAX):
+        while height and await call.queries.get_certificate(height) is None:
+            seen = await call.queries.wait_for_news(seen)
     return await _get_certificate(call, height), height
 
 

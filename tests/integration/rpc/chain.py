@@ -34,6 +34,7 @@ from sequencer.types.effects import Submission, SubmissionStatus
 from sequencer.types.evidence import Evidence, Statement, find_contradiction
 from sequencer.types.genesis import Genesis, GenesisValidator, HostAddress, Rollup, RollupKind
 from sequencer.types.item import CheckedItem, SignedBundle, check_items, compute_item_id
+from sequencer.types.message import Delivery
 from sequencer.types.outcome import Reason, Rejection, Status
 from sequencer.types.parameters import Parameters
 from sequencer.types.primitives import StateValue
@@ -317,6 +318,9 @@ class ChainNode:
 
     async def prove_state(self, height: int, rollup: int, key: str) -> bytes:
         return self.executor.prove_state(height, rollup, key)
+
+    async def prove_sent(self, source: int, message_id: bytes, height_max: int) -> Delivery | None:
+        return self.executor.prove_sent(source, message_id, height_max)
 
     async def prove_sequence(self, height: int, payer: bytes, channel: int) -> bytes:
         return self.executor.prove_sequence(height, payer, channel)

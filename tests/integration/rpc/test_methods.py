@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -18,6 +19,7 @@ from sequencer.light import (
     FileView,
     InclusionView,
     ListView,
+    MessageView,
     verify_evidence,
     verify_file,
     verify_receipt,
@@ -27,8 +29,10 @@ from sequencer.rpc.forms import make_rollup_namer, transaction_to_json
 from sequencer.rpc.json_values import to_hex
 from sequencer.rpc.methods import development
 from sequencer.state.claim import StateProof
-from sequencer.types.bundle import AtLeast
+from sequencer.types.bundle import AtLeast, Leg, Operation
+from sequencer.types.item import SignedBundle
 from sequencer.types.leaves import encode_namespace_row
+from sequencer.types.message import compute_message_id
 from sequencer.types.outcome import OutcomeLeaf, Status
 from tests.integration.rpc.chain import ALICE, BOB, ChainNode, make_evidence, make_genesis, make_transfer
 from tests.integration.rpc.conftest import Served
@@ -292,6 +296,7 @@ async def test_list_of_a_rollup_without_items_is_proven_absence(served: Served) 
         ({"kind": "inclusion", "id": "0x" + "00" * 32}, "unknown"),
         ({"kind": "verdict", "id": "0x" + "00" * 32, "rollup": "alpha"}, "unknown"),
         ({"kind": "list", "rollup": "alpha", "height": 9}, "future"),
+        ({"kind": "message", "rollup": "alpha", "id": "0x" + "00" * 32}, "unknown"),
     ],
 )
 async def test_proof_of_what_is_not_there_is_refused(served: Served, question: dict[str, object], reason: str) -> None:
@@ -299,6 +304,20 @@ async def test_proof_of_what_is_not_there_is_refused(served: Served, question: d
     await send(served, 40)
     error: Any = await served.error("seq_getProof", question)
     assert (error["code"], error["data"]["reason"]) == (-32001, reason)
+
+
+async def test_message_is_proven_by_the_id(served: Served) -> None:
+    """Alice sends 5 gold from alpha to bob on beta."""
+    genesis = served.node.genesis
+    leg = Leg(1, ALICE.public_key, (), (Operation("send", (2, "gold", BOB.public_key, 5)),), None)
+    bundle = replace(make_transfer(genesis, 0).bundle, legs=(leg,))
+    signed = SignedBundle(bundle, (ALICE.sign(bundle.signing_bytes),))
+    await get(served, "seq_sendTransaction", transaction={"item": to_hex(signed.item_bytes)})
+    served.node.advance()
+    message_id = compute_message_id(bundle.id, 0, 0)
+    view = await get_file(served, kind="message", rollup="alpha", id=to_hex(message_id))
+    assert isinstance(view, MessageView)
+    assert (view.message.id, view.message.amount, view.height) == (message_id, 5, 1)
 
 
 async def test_verdict_of_a_native_rollup_is_not_in_the_log(served: Served) -> None:

@@ -54,6 +54,7 @@ class Case:
         wrong = (b"wrong", Rejection(Reason.MALFORMED, "item"))
         items = [*others, wrong, world.check(self.committed), world.check(self.aborted)]
         self.block = world.execute_items(items)
+        self.world = world
         self.empty, self.alone = world.execute(), world.execute(world.make_bundle(LEG))
         self.later = world.get_commitments(2)
         self.certificate = sign_certificate(self.later[-1])

@@ -8,20 +8,25 @@ import pytest
 
 from sequencer.crypto.signatures import verify_ed25519
 from sequencer.errors import LocalError
-from sequencer.execution.proofs import build_inclusion
+from sequencer.execution.proofs import build_inclusion, build_message
 from sequencer.execution.receipts import build_receipt, join_state_proof
 from sequencer.light import (
     InclusionView,
+    MessageView,
     ReceiptView,
     StateProofView,
     verify_file,
     verify_inclusion,
+    verify_message,
     verify_receipt,
     verify_state_proof,
 )
+from sequencer.types.bundle import Bundle, Operation
+from sequencer.types.message import compute_message_id
 from sequencer.types.outcome import Status
+from sequencer.types.primitives import Digest
 from sequencer.types.verdict import RootStatement
-from tests.execution_world import ALPHA, sign_certificate
+from tests.execution_world import ALPHA, BETA, BOB, make_leg, sign_certificate
 from tests.split_chain import Chain, say_no, say_yes, touch
 from tests.split_world import DELTA, SPLIT_GENESIS
 
@@ -140,3 +145,57 @@ def test_inclusion_of_a_certificate_has_its_kind() -> None:
     view = verify_file(build_inclusion(block, (), certificate, 0), SPLIT_GENESIS, verify_ed25519)
     assert isinstance(view, InclusionView)
     assert (view.kind, view.rollups) == (2, ())
+
+
+def send(chain: Chain, source: int, destination: int) -> tuple[Bundle, Digest]:
+    """Return a bundle that sends 5 USD of ALICE's to BOB, and its message's id."""
+    bundle = chain.bundle(make_leg(source, Operation("send", (destination, "USD", BOB, 5))))
+    return bundle, compute_message_id(bundle.id, 0, 0)
+
+
+def prove_sent(chain: Chain, source: int, message_id: Digest) -> MessageView:
+    """Return what the proof of a message says, verified under the newest height's certificate."""
+    delivery = chain.executor.prove_sent(source, message_id, chain.executor.height)
+    assert delivery is not None
+    commitments = chain.get_commitments(delivery.height)
+    certificate = sign_certificate(commitments[-1], genesis=SPLIT_GENESIS)
+    data = build_message(chain.blocks[delivery.height - 1], commitments[1:], certificate, delivery)
+    return verify_message(data, SPLIT_GENESIS, verify_ed25519)
+
+
+def test_A19_message_of_a_native_rollup_is_proven_also_after_its_delivery() -> None:
+    """Sent at 1, delivered at 3; the newest height that holds it is 2."""
+    chain = Chain()
+    bundle, message_id = send(chain, ALPHA, BETA)
+    chain.run(bundle)
+    assert prove_sent(chain, ALPHA, message_id).height == 1
+    chain.run()
+    delivery = chain.executor.mail.prove_message(ALPHA, message_id)
+    assert delivery is not None
+    chain.run(delivery)
+    view = prove_sent(chain, ALPHA, message_id)
+    assert (view.message.id, view.message.amount, view.height) == (message_id, 5, 2)
+
+
+def test_A19_message_of_a_split_rollup_is_proven_under_the_certified_row() -> None:
+    """Its executors' row of height 2 is under the exec root from height 3 on."""
+    chain = Chain(runs=frozenset({DELTA}))
+    bundle, message_id = send(chain, DELTA, ALPHA)
+    chain.run(bundle)
+    chain.run(say_yes(bundle))
+    assert chain.executor.prove_sent(DELTA, message_id, 2) is None
+    chain.run(make_root(chain))
+    view = prove_sent(chain, DELTA, message_id)
+    assert (view.message.source, view.height, view.settled_height) == (DELTA, 3, 2)
+
+
+def test_receipt_of_a_delivery_has_no_legs() -> None:
+    """Its id is the message's; it has no leg of its own."""
+    chain = Chain()
+    bundle, message_id = send(chain, ALPHA, BETA)
+    chain.run(bundle)
+    delivery = chain.executor.mail.prove_message(ALPHA, message_id)
+    assert delivery is not None
+    chain.run(delivery)
+    view = get_receipt(chain, message_id, 2, 2)
+    assert (view.bundle_id, view.status, view.rollups, view.index) == (message_id, Status.COMMIT, (), 0)
