@@ -111,8 +111,8 @@ class ExecutorGroup:
     def take_votes(self, is_deaf: bool) -> list[ExecutorVote]:
         """Return what they have to say now."""
         heard: Heard = Deaf() if is_deaf else self.pool
-        news = self.pool.take_news()
-        return [vote for duties in self.duties for vote in duties.take_votes(heard, news)]
+        is_told = self.pool.take_telling()
+        return [vote for duties in self.duties for vote in duties.take_votes(heard, is_told)]
 
 
 class SplitNetwork:

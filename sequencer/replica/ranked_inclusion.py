@@ -7,7 +7,7 @@ executed height. # A9 A19
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -68,21 +68,29 @@ class RankedInclusion:
         """Put what is due into the own lane. `wanted` is all that is wanted at the newest executed `height`."""
         if self._add_to_lane is None or self._own_index is None:
             return
+        before, self._turns = self._turns, {}
+        for entry in wanted:
+            self._take(entry, before, height, now)
+
+    def include_more(self, wanted: Iterable[Wanted], height: Height, now: Instant) -> None:
+        """Put what is due of this, too, into the own lane; what was wanted at this height still is."""
+        if self._add_to_lane is not None and self._own_index is not None:
+            for entry in wanted:
+                self._take(entry, self._turns, height, now)
+
+    def _take(self, entry: Wanted, before: Mapping[Digest, _Turn], height: Height, now: Instant) -> None:
         if height != self._height:
             self._height = height
             self._subjects.clear()
-        turns: dict[Digest, _Turn] = {}
-        for entry in wanted:
-            turn = self._turns.get(entry.item_id) or self._make_turn(entry, height, len(turns))
-            if turn is None:
-                continue
-            turns[entry.item_id] = turn
-            is_due = not turn.is_laned and height >= turn.due and entry.subject not in self._subjects
-            if is_due and self._add_to_lane(entry.item_id, entry.item, now):
-                turn.is_laned = True
-                self._subjects.add(entry.subject)
-                self.included += 1
-        self._turns = turns
+        turn = before.get(entry.item_id) or self._make_turn(entry, height, len(self._turns))
+        if turn is None or self._add_to_lane is None:
+            return
+        self._turns[entry.item_id] = turn
+        is_due = not turn.is_laned and height >= turn.due and entry.subject not in self._subjects
+        if is_due and self._add_to_lane(entry.item_id, entry.item, now):
+            turn.is_laned = True
+            self._subjects.add(entry.subject)
+            self.included += 1
 
     def _make_turn(self, entry: Wanted, height: Height, held: int) -> _Turn | None:
         assert self._own_index is not None  # `include` said so

@@ -21,7 +21,6 @@ from sequencer.types.item import compute_item_id
 from sequencer.types.outcome import Rejection, Status
 from sequencer.types.primitives import Bounds, Digest, Height, RollupId, Signature
 from sequencer.types.verdict import (
-    ExecutorCertificate,
     ExecutorStatement,
     ExecutorVote,
     Verdict,
@@ -60,8 +59,13 @@ class _Tally:
     signatures: dict[int, Signature] = field(default_factory=dict)
     backers: set[int] = field(default_factory=set)
     """Executors whose last word on the bundle this is."""
-    certificate: ExecutorCertificate | None = None
+    certificate: Wanted | None = None
     """Made of the first f_r + 1 votes; later ones add nothing."""
+
+    @property
+    def is_backed(self) -> bool:
+        """Whether it is the last word of enough executors, and certified."""
+        return self.certificate is not None and len(self.backers) >= self.threshold
 
 
 @dataclass(slots=True)
@@ -97,7 +101,8 @@ class VerdictPool:
         self._timed: dict[Digest, _Tally] = {}
         """Roots and beats."""
         self._held: dict[tuple[RollupId, int], OrderedDict[Digest, None]] = {}
-        self._is_news = self._is_telling = False
+        self._news: list[_Tally] = []
+        self._is_telling = False
         self.counters = VotesCounters()
 
     def move_to(self, ledger: Ledger) -> None:
@@ -123,10 +128,10 @@ class VerdictPool:
         found = [tally.statement for tally in tallies if tally.certificate is not None]
         return [statement for statement in found if isinstance(statement, VerdictStatement)]
 
-    def take_news(self) -> bool:
-        """Tell, once, whether a statement became the last word of f_r + 1 since the last call."""
-        is_news, self._is_news = self._is_news, False
-        return is_news
+    def take_news(self) -> list[Wanted]:
+        """Return, once, what became wanted since the last call."""
+        news, self._news = self._news, []
+        return list(self._select(news))
 
     def take_telling(self) -> bool:
         """Tell, once, whether what became complete may change what is expected: a plain YES is expected anyway."""
@@ -153,14 +158,16 @@ class VerdictPool:
             self._forget(tally)
 
     def get_wanted(self) -> Iterator[Wanted]:
-        """Give the certificates that would take effect now."""
-        for tally in self._complete.values():
-            certificate, is_backed = tally.certificate, len(tally.backers) >= tally.threshold
-            if certificate is not None and is_backed and self._ledger.check_certificate(tally.statement) is None:
-                item = certificate.item_bytes
-                yield Wanted(compute_subject(tally.statement), compute_item_id(item, certificate), item)
+        """Give all certificates that would take effect now."""
+        return self._select(self._complete.values())
 
     # --- inside -------------------------------------------------------------------------
+
+    def _select(self, tallies: Iterable[_Tally]) -> Iterator[Wanted]:
+        for tally in tallies:
+            is_wanted = tally.is_backed and self._ledger.check_certificate(tally.statement) is None
+            if is_wanted and tally.certificate is not None:
+                yield tally.certificate
 
     def _is_known(self, vote: ExecutorVote) -> bool:
         """Tell whether the very same vote is kept: it needs no second verification."""
@@ -203,7 +210,9 @@ class VerdictPool:
 
     def _complete_tally(self, tally: _Tally) -> None:
         votes = [ExecutorVote(tally.statement, executor, s) for executor, s in tally.signatures.items()]
-        tally.certificate = make_certificate(votes)
+        certificate = make_certificate(votes)
+        item = certificate.item_bytes
+        tally.certificate = Wanted(compute_subject(tally.statement), compute_item_id(item, certificate), item)
         self._complete[tally.statement.digest] = tally
         self._is_telling |= _is_telling(tally.statement)
         self.counters.certificates += 1
@@ -215,7 +224,8 @@ class VerdictPool:
             for other in self._pairs[statement.rollup, statement.bundle_id]:
                 other.backers.discard(vote.executor)
         tally.backers.add(vote.executor)
-        self._is_news |= len(tally.backers) == tally.threshold
+        if len(tally.backers) == tally.threshold and tally.is_backed:
+            self._news.append(tally)
 
     def _make_room(self, vote: ExecutorVote) -> None:
         """Older votes of the same executor go, and nobody else's."""

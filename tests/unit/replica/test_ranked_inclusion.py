@@ -71,6 +71,18 @@ def test_A14_second_item_of_a_subject_waits_for_the_next_height() -> None:
     assert lane.items == [b"item", b"2"]
 
 
+def test_A9_what_becomes_wanted_between_two_blocks_waits_for_none() -> None:
+    """A certificate that is complete now need not wait for a block; what is wanted already is not forgotten."""
+    inclusion, lane = make_validators()[0]
+    other = Wanted(WANTED.subject, name_digest("item 2"), b"2")
+    inclusion.include([other], 10, at(0))
+    inclusion.include_more([WANTED], 10, at(5))
+    inclusion.include_more([WANTED], 11, at(10))
+    assert (lane.items, inclusion.size) == ([b"2", b"item"], 2)
+    inclusion.include([WANTED, other], 11, at(15))
+    assert lane.items == [b"2", b"item"]
+
+
 def test_A9_full_lane_is_tried_again() -> None:
     """Nothing is lost because a lane was full when the turn came."""
     inclusion, lane = make_validators()[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from random import Random
 
 import pytest
 
@@ -18,6 +19,7 @@ from sequencer.types.item import SignedBundle
 from sequencer.types.messages import Message, Sync
 from sequencer.types.outcome import Status
 from sequencer.types.primitives import Digest
+from sequencer.types.records import EMPTY_RECOVERY, Recovery
 from tests.unit.core_world import VERIFY, at
 from tests.unit.executors_world import ALPHA, DELTA, GAMMA, GENESIS, Chain, make_executor_signer, put
 from tests.unit.replica.world import Cluster, Disk, get_commitments
@@ -33,13 +35,23 @@ class SplitCluster(Cluster):
         super().__init__(GENESIS)
         self.chain = Chain()
 
-    def start_executor(self, index: int) -> None:
+    def start_executor(self, index: int, recovery: Recovery = EMPTY_RECOVERY) -> None:
         identity = ExecutorIdentity(GAMMA, index, make_executor_signer(GAMMA, index))
-        number, self.disks[EXECUTOR + index] = EXECUTOR + index, Disk()
-        replica = self.replicas[number] = Replica(ReplicaConfig(GENESIS, None, None, VERIFY, executor=identity))
+        number = EXECUTOR + index
+        self.disks.setdefault(number, Disk())
+        config = ReplicaConfig(GENESIS, None, None, VERIFY, executor=identity)
+        replica = self.replicas[number] = Replica(config, recovery)
         self._perform(number, None, replica.start(at(self.now_ms)))
         for validator in range(4):
             self.handle(number, events.PeerConnected(validator))
+
+    def kill_executor(self, index: int) -> None:
+        """What is under way to it is lost."""
+        del self.replicas[EXECUTOR + index]
+
+    def restart_executor(self, index: int) -> None:
+        """Start an executor that was killed, with what it made durable."""
+        self.start_executor(index, self.disks[EXECUTOR + index].recover())
 
     def _carry(self, source: int, targets: Sequence[int], message: Message) -> None:  # type: ignore[override] # lists
         """An executor asks validators for blocks, and nobody sends it anything else."""
@@ -161,6 +173,62 @@ def test_A9_votes_that_are_lost_are_said_again(cluster: SplitCluster) -> None:
     cluster.submit_all(*bundles)
     assert {decision.status for decision in cluster.run_until_decided(*bundles)} == {Status.COMMIT}
     assert len(lost) == 20
+
+
+def test_R1_executors_that_all_restart_in_mid_log_go_on(cluster: SplitCluster) -> None:
+    """They replay the log and vote on what is undecided; nothing else had to be durable."""
+    for index in range(3):
+        cluster.start_executor(index)
+    before, after = sign_pairs(cluster, 4), sign_pairs(cluster, 4)
+    cluster.submit_all(*before)
+    cluster.run(cluster.now_ms + 60)
+    for index in range(3):
+        cluster.kill_executor(index)
+    cluster.submit_all(*after)
+    cluster.run(cluster.now_ms + 300)
+    for index in range(3):
+        cluster.restart_executor(index)
+    assert {d.status for d in cluster.run_until_decided(*before, *after)} == {Status.COMMIT}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_A8_outcomes_agree_with_what_is_on_both_sides_whatever_is_lost(cluster: SplitCluster, seed: int) -> None:
+    """Lost votes, killed executors and false conditions: each marker is on alpha and gamma, or on neither."""
+    random = Random(seed)
+    for index in range(3):
+        cluster.start_executor(index)
+    posted = cluster._post
+
+    def lose(index: int, delay_ms: int, event: events.Event) -> None:
+        if not isinstance(event, events.VotesReceived) or random.random() < 0.7:
+            posted(index, delay_ms + random.randrange(20), event)
+
+    cluster._post = lose  # type: ignore[method-assign] # a network that loses and delays
+    bundles = []
+    for number in range(24):
+        refuses = (AtLeast("kv/hot", random.choice((1, 1, 9))),) if random.random() < 0.4 else ()
+        keys = [f"m{number}", "hot"] if random.random() < 0.5 else [f"m{number}"]
+        legs = [put(GAMMA, key, *refuses) for key in keys]
+        bundles.append(cluster.chain.sign(*legs, put(ALPHA, f"m{number}"), decide_within=random.choice((8, 64))))
+        cluster.submit_all(bundles[-1])
+        cluster.run(cluster.now_ms + random.randrange(60))
+        down = [index for index in range(3) if EXECUTOR + index not in cluster.replicas]
+        if down and random.random() < 0.3:
+            cluster.restart_executor(down[0])
+        elif len(down) < 2 and random.random() < 0.2:
+            cluster.kill_executor(random.choice([index for index in range(3) if index not in down]))
+    for index in range(3):
+        if EXECUTOR + index not in cluster.replicas:
+            cluster.restart_executor(index)
+    decided = cluster.run_until_decided(*bundles, until_ms=cluster.now_ms + 60_000)
+    cluster.run(cluster.now_ms + 3_000)
+    for number, decision in enumerate(decided):
+        shown = [
+            cluster.replicas[node].executor.get_state_value(rollup, f"kv/m{number}") is not None
+            for node, rollup in ((0, ALPHA), *((EXECUTOR + index, GAMMA) for index in range(3)))
+        ]
+        assert shown == [decision.status is Status.COMMIT] * 4, (seed, number, decision)
+    assert {decision.status for decision in decided} == {Status.COMMIT, Status.ABORT}
 
 
 def test_I11_what_was_voted_on_is_forgotten_with_the_decision(cluster: SplitCluster) -> None:
