@@ -199,8 +199,7 @@ class Speculation:
         self, rollup: RollupId, links: Links, inputs: tuple[Output, ...] | None, prospect: Prospect, journal: Journal
     ) -> Trial:
         bundle, mark = prospect.bundle, journal.mark()
-        machines = {rollup: self._machines[rollup]}
-        evaluation = evaluate(bundle, {rollup: journal}, machines, prospect.context, prospect.given)
+        evaluation = evaluate(bundle, {rollup: journal}, self._machines, prospect.context, prospect.given)
         self.trials_run += 1
         exports = {
             index: outputs

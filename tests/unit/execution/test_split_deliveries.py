@@ -12,6 +12,7 @@ from sequencer.execution.commitments import EMPTY_ROOT
 from sequencer.execution.deliveries import make_in_flight_key
 from sequencer.execution.machines.access import make_outbox_key
 from sequencer.execution.machines.transfer import make_balance_key
+from sequencer.execution.speculation import Speculation
 from sequencer.types.bundle import Bundle, Operation
 from sequencer.types.message import Delivery, compute_message_id
 from sequencer.types.outcome import Status
@@ -118,6 +119,22 @@ def test_A19_row_without_messages_has_the_empty_outbox_root() -> None:
     pair.run(pair.certify_row())
     pair.run(pair.prove(DELTA, bundle))
     assert pair.certify_row().outbox_root == EMPTY_ROOT
+
+
+class Nobody:
+    """Other executors that have said nothing."""
+
+    def get_statements(self, bundle_id: Digest, rollup: int) -> tuple[VerdictStatement, ...]:
+        return ()
+
+
+def test_A19_executor_foresees_what_it_settles_for_a_bundle_that_sends() -> None:
+    """Its vote looks at all rollups of the network, as the settling does: the destination is one."""
+    pair = Pair()
+    bundle = pair.bundle(ALPHA, DELTA)
+    pair.run(bundle)
+    foreseen = Speculation(SPLIT_GENESIS, pair.executor.executor, DELTA).foresee(Nobody())
+    assert foreseen == [say_yes(bundle)]
 
 
 def make_blocker(pair: Pair) -> Bundle:
