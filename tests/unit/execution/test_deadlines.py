@@ -188,7 +188,7 @@ def test_A12_executor_that_computes_otherwise_freezes_the_rollup(lie: str) -> No
     assert chain.executor.commitment == honest.executor.commitment
     assert (chain.executor.is_frozen(DELTA), chain.executor.get_own_row(DELTA)) == (True, None)
     assert chain.get(GAMMA, "kv/y") == (1 if lie == "verdict" else 4)
-    with pytest.raises(LocalError, match="no rollup has the id 4"):
+    with pytest.raises(LocalError, match="rollup 4 is not executed here"):
         chain.get(DELTA, "kv/x")
     chain.restart()
     assert chain.executor.is_frozen(DELTA)
