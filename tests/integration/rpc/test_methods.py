@@ -12,10 +12,11 @@ import trio
 from sequencer.codec import decode
 from sequencer.crypto.hashing import Tag, hash_tagged
 from sequencer.crypto.merkle import compute_root
-from sequencer.crypto.signatures import verify_ed25519
+from sequencer.crypto.signatures import Ed25519Signer, verify_ed25519
 from sequencer.errors import VerificationError
 from sequencer.light import (
     AbsenceView,
+    CertificateView,
     FileView,
     InclusionView,
     ListView,
@@ -30,12 +31,20 @@ from sequencer.rpc.json_values import to_hex
 from sequencer.rpc.methods import development
 from sequencer.state.claim import StateProof
 from sequencer.types.bundle import AtLeast, Leg, Operation
+from sequencer.types.genesis import GenesisExecutor, RollupKind
 from sequencer.types.item import SignedBundle
 from sequencer.types.leaves import encode_namespace_row
 from sequencer.types.message import compute_message_id
 from sequencer.types.outcome import OutcomeLeaf, Status
+from sequencer.types.verdict import (
+    ExecutorCertificate,
+    Verdict,
+    VerdictStatement,
+    compute_assumption,
+    compute_statement_signing_bytes,
+)
 from tests.integration.rpc.chain import ALICE, BOB, ChainNode, make_evidence, make_genesis, make_transfer
-from tests.integration.rpc.conftest import Served
+from tests.integration.rpc.conftest import Served, serve
 
 GOLD = f"balance/gold/{ALICE.public_key.hex()}"
 
@@ -318,6 +327,30 @@ async def test_message_is_proven_by_the_id(served: Served) -> None:
     view = await get_file(served, kind="message", rollup="alpha", id=to_hex(message_id))
     assert isinstance(view, MessageView)
     assert (view.message.id, view.message.amount, view.height) == (message_id, 5, 1)
+
+
+EXECUTOR = Ed25519Signer(bytes([77]) * 32)
+
+
+async def test_verdict_in_the_log_is_proven(nursery: trio.Nursery) -> None:
+    """Gamma is split here: its only executor's certificate takes effect at height 2, and says YES."""
+    alpha, beta, gamma = make_genesis().rollups
+    executors = (GenesisExecutor("gamma-0", EXECUTOR.public_key),)
+    split = replace(gamma, kind=RollupKind.SPLIT, executors=executors)
+    node = ChainNode(replace(make_genesis(), rollups=(alpha, beta, split)))
+    served = await serve(nursery, node)
+    leg = Leg(3, ALICE.public_key, (), (Operation("set", ("kv/a", 1)),), None)
+    bundle = replace(make_transfer(node.genesis, 0).bundle, legs=(leg,), decide_within=9)
+    node.pending.append((b"", SignedBundle(bundle, (bytes(64),))))
+    node.advance()
+    statement = VerdictStatement(3, bundle.id, Verdict.YES, "", (), compute_assumption((), ()))
+    signature = EXECUTOR.sign(compute_statement_signing_bytes(node.genesis.chain_id, statement))
+    certificate = ExecutorCertificate(statement, (0,), (signature,))
+    node.pending.append((certificate.item_bytes, certificate))
+    node.advance()
+    view = await get_file(served, kind="verdict", id=to_hex(bundle.id), rollup="gamma")
+    assert isinstance(view, CertificateView)
+    assert (view.statement, view.executors) == (statement, ("gamma-0",))
 
 
 async def test_verdict_of_a_native_rollup_is_not_in_the_log(served: Served) -> None:
