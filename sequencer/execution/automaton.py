@@ -57,12 +57,14 @@ class Rules:
 
 
 class Decided(NamedTuple):
-    """A bundle that has its outcome, with what its legs export if they act."""
+    """An item that has its outcome, with what its legs export if they act."""
 
-    entry: Entry
+    bundle: Bundle | None
     decision: Decision
     outputs: Sequence[Outputs | None]
     """Per leg; empty unless COMMIT, None for a leg that is not executed here."""
+    failures: tuple[Failure, ...]
+    """The verdicts NO that were found here, ascending by rollup; for people."""
 
     def get_outputs(self, leg: int) -> Outputs:
         """Return what a leg exported; nothing unless the bundle committed. # A15"""
@@ -157,6 +159,8 @@ class OutcomeAutomaton:
     # What is taken in
 
     def _apply_bundle(self, index: int, bundle: Bundle) -> ItemResult:
+        if self._table.is_free(bundle):
+            return self._apply_free(index, bundle)
         hold = system_state.compute_hold(bundle, self._rules.parameters)
         entry = self._admit(index, bundle, hold)
         if isinstance(entry, Rejection):
@@ -196,6 +200,26 @@ class OutcomeAutomaton:
             return rejection
         deliveries.take_in(self._system, delivery.message, self._block.height)
         return entry
+
+    def _apply_free(self, index: int, bundle: Bundle) -> ItemResult:
+        """Decide a bundle that rests on nothing: the same rule, without an entry for what cannot wait."""
+        fee = system_state.compute_fee(bundle, self._rules.parameters)
+        rejection = system_state.admit(self._system, bundle, self._block.height, fee)
+        if rejection is not None:
+            return ItemResult(index, bundle.id, Status.INADMISSIBLE, rejection.reason.value, 0)
+        trial = self.settlement.try_free(bundle, self._block)
+        refusal, failed_dep = trial.evaluation.get_refusal(), self._find_failed_dep(bundle)
+        named = None if refusal is None else f"{self._rules.names[refusal.rollup]}:{refusal.reason}"
+        outcome = judge(named, failed_dep, is_open=False) or COMMIT
+        if outcome is not COMMIT:
+            trial.revert()
+        outputs = trial.evaluation.outputs if outcome is COMMIT else ()
+        verdicts = make_native_verdicts(bundle, trial.evaluation)
+        self._note(bundle, (self._block.height, index), outcome, fee, verdicts, outputs, trial.evaluation.get_failures())
+        return ItemResult(index, bundle.id, outcome.status, outcome.reason, fee)
+
+    def _find_failed_dep(self, bundle: Bundle) -> Digest | None:
+        return next((dep for dep in bundle.deps if self._get_status(dep) is not Status.COMMIT), None)
 
     def _admit(self, index: int, bundle: Bundle, hold: int) -> Entry | Rejection:
         """Apply the stateful checks in their order; changes nothing. # A3"""

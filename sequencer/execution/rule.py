@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from sequencer.execution.entries import Entry, Place
-from sequencer.types.executed import Decision, RollupVerdict, VerdictSource
+from sequencer.types.executed import RollupVerdict, VerdictSource
 from sequencer.types.outcome import Status
-from sequencer.types.primitives import Height, RollupId
+from sequencer.types.primitives import Digest, Height, RollupId
 from sequencer.types.verdict import Verdict
 
 SUSPENSION_GRACE_HEIGHTS = 3
@@ -27,17 +27,25 @@ class Outcome(NamedTuple):
 COMMIT = Outcome(Status.COMMIT, "", is_paid_whole=True)
 
 
+def judge(refusal: str | None, failed_dep: Digest | None, is_open: bool) -> Outcome | None:
+    """Apply the rule; None while it gives nothing. # A8
+
+    `refusal` is `<rollup>:<code>@<path>` of the lowest rollup that says NO by now; `is_open` tells whether a verdict or
+    a dep is waited for.
+    """
+    if refusal is not None:
+        return Outcome(Status.ABORT, f"NO:{refusal}", is_paid_whole=True)
+    if failed_dep is not None:
+        return Outcome(Status.ABORT, f"DEP:{failed_dep.hex()}", is_paid_whole=True)
+    return None if is_open else COMMIT
+
+
 def find_outcome(entry: Entry, names: Mapping[RollupId, str]) -> Outcome | None:
-    """Apply the rule to what is attested by now; None while it gives nothing. # A8"""
+    """Apply the rule to what is attested by now."""
     refusing = find_refusing(entry)
-    if refusing is not None:
-        return Outcome(Status.ABORT, f"NO:{names[refusing.rollup]}:{refusing.reason}", is_paid_whole=True)
-    failed = entry.get_failed_dep()
-    if failed is not None:
-        return Outcome(Status.ABORT, f"DEP:{failed.hex()}", is_paid_whole=True)
-    if entry.get_open_dep() is not None or _list_silent(entry):
-        return None
-    return COMMIT
+    refusal = None if refusing is None else f"{names[refusing.rollup]}:{refusing.reason}"
+    is_open = entry.get_open_dep() is not None or bool(_list_silent(entry))
+    return judge(refusal, entry.get_failed_dep(), is_open)
 
 
 def find_refusing(entry: Entry) -> Place | None:
@@ -68,14 +76,8 @@ def _list_silent(entry: Entry) -> list[Place]:
     return [place for place in entry.places.values() if place.verdict is None]
 
 
-def make_decision(entry: Entry, outcome: Outcome, fee: int) -> Decision:
-    """Return what is told and stored of a decided item; nobody gives a verdict on a delivery."""
-    places = () if entry.bundle is None else entry.places.values()
-    verdicts = tuple([_make_verdict(place) for place in places])
-    return Decision(entry.id, *entry.position, outcome.status, outcome.reason, fee, verdicts)
-
-
-def _make_verdict(place: Place) -> RollupVerdict:
+def make_verdict(place: Place) -> RollupVerdict:
+    """Return what is told and stored of one rollup's verdict."""
     if place.verdict is None:
         return RollupVerdict(place.rollup, None, "", None)
     source = VerdictSource.CERTIFICATE if place.is_split else VerdictSource.NATIVE
