@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from sequencer.execution.entries import Entry, Place
+from sequencer.execution.evaluation import Evaluation
+from sequencer.execution.machines import Machine
+from sequencer.types.bundle import Bundle
 from sequencer.types.executed import RollupVerdict, VerdictSource
 from sequencer.types.outcome import Status
+from sequencer.types.parameters import Parameters
 from sequencer.types.primitives import Digest, Height, RollupId
 from sequencer.types.verdict import Verdict
 
 SUSPENSION_GRACE_HEIGHTS = 3
 """Heights that a split rollup's executors must have had for the verdict whose lack suspends it. # A13"""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What deciding needs to know of the network, and of this node."""
+
+    is_split: Mapping[RollupId, bool]
+    """Every rollup, ascending by id."""
+    names: Mapping[RollupId, str]
+    machines: Mapping[RollupId, Machine]
+    """No outcome depends on which split rollups are executed here."""
+    parameters: Parameters
 
 
 class Outcome(NamedTuple):
@@ -76,9 +94,33 @@ def _list_silent(entry: Entry) -> list[Place]:
     return [place for place in entry.places.values() if place.verdict is None]
 
 
-def make_verdict(place: Place) -> RollupVerdict:
-    """Return what is told and stored of one rollup's verdict."""
+def make_verdicts(entry: Entry) -> tuple[RollupVerdict, ...]:
+    """Return what is told and stored of the verdicts on a decided bundle."""
+    return tuple([_make_verdict(place) for place in entry.places.values()])
+
+
+def _make_verdict(place: Place) -> RollupVerdict:
     if place.verdict is None:
         return RollupVerdict(place.rollup, None, "", None)
     source = VerdictSource.CERTIFICATE if place.is_split else VerdictSource.NATIVE
     return RollupVerdict(place.rollup, place.verdict, place.reason, source)
+
+
+def make_native_verdicts(bundle: Bundle, evaluation: Evaluation) -> tuple[RollupVerdict, ...]:
+    """Return the verdicts on a bundle whose rollups all ran."""
+    if not evaluation.failures:
+        return make_unanimous_verdicts(bundle.rollups)
+    return tuple([_make_native_verdict(rollup, evaluation) for rollup in bundle.rollups])
+
+
+@lru_cache(maxsize=1_024)
+def make_unanimous_verdicts(rollups: tuple[RollupId, ...]) -> tuple[RollupVerdict, ...]:
+    """Return YES of every one of these native rollups."""
+    return tuple([RollupVerdict(rollup, Verdict.YES, "", VerdictSource.NATIVE) for rollup in rollups])
+
+
+def _make_native_verdict(rollup: RollupId, evaluation: Evaluation) -> RollupVerdict:
+    verdict, failure = evaluation.get_verdict(rollup), evaluation.failures.get(rollup)
+    if verdict is None:
+        return RollupVerdict(rollup, None, "", None)
+    return RollupVerdict(rollup, verdict, "" if failure is None else failure.reason, VerdictSource.NATIVE)

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from sequencer.crypto.hashing import ZERO_DIGEST
 from sequencer.errors import InvariantViolation
-from sequencer.execution.deliveries import apply_delivery
 from sequencer.execution.conditions import BlockContext
+from sequencer.execution.deliveries import apply_delivery
 from sequencer.execution.entries import Entry, Place
 from sequencer.execution.evaluation import Evaluation, Outputs, evaluate, make_result
 from sequencer.execution.machines import Machine
