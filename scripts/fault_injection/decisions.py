@@ -71,8 +71,8 @@ class DecisionLog:
                 return
 
     def find_open(self, ids: Iterable[str]) -> list[str]:
-        """Return which of the bundles are neither decided nor refused."""
-        return [one for one in ids if one not in self.decided and one not in self.refused]
+        """Return which of the bundles are not decided; one that was refused (out of order, say) may come again."""
+        return [one for one in ids if one not in self.decided]
 
     def count(self, ids: Iterable[str]) -> dict[str, int]:
         """Return how often each outcome came, aborts by their reason up to the rollup."""

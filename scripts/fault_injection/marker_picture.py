@@ -95,8 +95,11 @@ class Reader:
         """Rollups of the network."""
         return len(self._native) + len(self._split)
 
-    def take_picture(self) -> tuple[Picture, str]:
-        """Return the states of one height that all who answer have executed, and the validator that was asked."""
+    def take_picture(self, wanted: int | None = None) -> tuple[Picture, str]:
+        """Return the states of one height, and the validator that was asked.
+
+        The height is `wanted`, or the newest that all who answer have executed, whichever is lower.
+        """
         self._turn += 1
         validator, height = self._find(self._validators)
         executors = {}
@@ -106,6 +109,7 @@ class Reader:
             except Silent:
                 continue  # nobody who has this state runs: the others are judged without it
             height = min(height, own_height)
+        height = height if wanted is None else min(height, wanted)
         picture = Picture(height, system=read_entries(validator, "system", height))
         for rollup in self._native:
             picture.rollups[rollup] = read_entries(validator, rollup, height)

@@ -1,8 +1,8 @@
 """Sign bundles that leave one marker on each of their rollups, write down what is sent, and hand it in.
 
 Bundle i writes `kv/m/i` on every rollup that it touches, and on request burns an amount on its first rollup and
-mints it on its last. A line of JSON per bundle (`id`, `key`, `rollups`) is on disk before the bundle leaves, so
-whoever reads the rollups knows what may stand there.
+mints it on its last, or sends an amount from its last to its first. A line of JSON per bundle (`id`, `key`,
+`rollups`) is on disk before the bundle leaves, so whoever reads the rollups knows what may stand there.
 """
 
 from __future__ import annotations
@@ -65,8 +65,13 @@ class MarkerWallet:
         decide_within: int,
         false_on: str | None = None,
         moved: int = 0,
+        sent: int = 0,
     ) -> Marker:
-        """Return the next marker; `false_on` names a rollup whose condition is false, `moved` is burned and minted."""
+        """Return the next marker.
+
+        `false_on` names a rollup whose condition is false; `moved` is burned on the first rollup and minted on the
+        last; `sent` leaves the last one as a message to the first.
+        """
         with self._lock:
             number, slot = self._count, self._count % len(self._slots)
             self._count += 1
@@ -77,8 +82,11 @@ class MarkerWallet:
         builder = BundleBuilder(self.genesis)
         for rollup in rollups:
             conditions = (Equals(key, 7),) if rollup == false_on else ()
-            operations = (operation("set", key, 1), *make_move(payer, rollups, rollup, moved))
-            builder.add_leg(rollup, payer, operations, conditions, make_access(key, payer, moved))
+            operations = [operation("set", key, 1), *make_move(payer, rollups, rollup, moved)]
+            if sent and rollup == rollups[-1]:
+                home = self.genesis.get_rollup_by_name(rollups[0]).id
+                operations.append(operation("send", home, ASSET, payer.address, sent))
+            builder.add_leg(rollup, payer, operations, conditions, make_access(key, payer, moved + sent))
         bundle = builder.build(
             payer, sequence, 0, channel=channel, valid_until=VALID_UNTIL, decide_within=decide_within
         )

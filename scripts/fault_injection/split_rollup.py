@@ -33,6 +33,8 @@ DECIDE_WITHIN_MAX = 256
 BUNDLES_IN_FLIGHT = 200
 """Of each sort, when all executors are killed."""
 BUNDLES_QUIET = 60
+BUNDLES_SENDING = 5
+"""Of those that send an amount from the split rollup to a native one."""
 BUNDLES_WITH_TWO = 100
 HEIGHTS_STOPPED = 12
 """Heights for which all executors are stopped."""
@@ -64,10 +66,14 @@ class Scene:
         decide_within: int = DECIDE_WITHIN,
         false_on: str | None = None,
         moved: int = 0,
+        sent: int = 0,
     ) -> list[Marker]:
         """Return so many bundles over the rollups; native ones are decided at once."""
         within = decide_within if SPLIT in rollups else 0
-        return [self.wallet.sign(rollups, decide_within=within, false_on=false_on, moved=moved) for _ in range(count)]
+        return [
+            self.wallet.sign(rollups, decide_within=within, false_on=false_on, moved=moved, sent=sent)
+            for _ in range(count)
+        ]
 
     def catch_up(self) -> None:
         """Read on to the newest block."""
@@ -163,10 +169,11 @@ def run_quiet(scene: Scene, title: str) -> list[tuple[str, str]]:
         *scene.sign(WITH_SPLIT, third, moved=3),
         *scene.sign(WITH_SPLIT, third, false_on=SPLIT),
         *scene.sign(WITH_SPLIT, third, false_on="alpha"),
+        *scene.sign(WITH_SPLIT, BUNDLES_SENDING, sent=2),
     ]
     ids = scene.send_and_wait(markers)
     told = [(scene.log.decided[one].outcome, scene.log.decided[one].reason) for one in ids]
-    expected = ["COMMIT"] * third + [f"NO:{SPLIT}"] * third + ["NO:alpha"] * third
+    expected = ["COMMIT"] * third + [f"NO:{SPLIT}"] * third + ["NO:alpha"] * third + ["COMMIT"] * BUNDLES_SENDING
     found = [outcome if outcome == "COMMIT" else ":".join(reason.split(":")[:2]) for outcome, reason in told]
     latencies = scene.log.get_latencies(ids)
     text = f"{title}: {scene.log.count(ids)}, decided after {compute_percentile(latencies, 95)} heights (p95)"

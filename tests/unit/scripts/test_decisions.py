@@ -41,6 +41,13 @@ def test_outcomes_are_counted_by_reason() -> None:
     assert log.find_open(["a", "d"]) == ["d"]
 
 
+def test_bundle_that_was_refused_once_is_still_open() -> None:
+    """Out of order it is refused, and taken in later."""
+    log = DecisionLog()
+    log.add(make_block(1, {"a": "inadmissible"}, {}, 0))
+    assert (log.find_open(["a"]), log.count(["a"])) == (["a"], {"UNFUNDED": 1})
+
+
 def test_percentile_is_a_value_that_so_many_do_not_exceed() -> None:
     """Of 100 values the 95th."""
     assert compute_percentile(list(range(1, 101)), 95) == 95

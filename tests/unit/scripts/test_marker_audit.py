@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from scripts.fault_injection import marker_audit, marker_picture
-from scripts.fault_injection.marker_audit import ALTERATIONS, Audit, judge_markers, run_control, sum_assets
+from scripts.fault_injection.marker_audit import (
+    ALTERATIONS,
+    Audit,
+    choose_height,
+    judge_markers,
+    run_control,
+    sum_assets,
+)
 from scripts.fault_injection.marker_picture import Blocks, Marker, Picture, decode_message, read_markers
 from sequencer.types.message import CrossMessage
 
@@ -106,6 +113,15 @@ def test_audit_that_looks_away_is_told_what_it_missed(monkeypatch: pytest.Monkey
     monkeypatch.setattr(marker_audit, "sum_deposits", lambda _: 0)
     assert audit.judge(picture, MARKERS, blocks, is_whole=True) == []
     assert run_control(audit, blocks) == ["one fee less"]
+
+
+def test_every_other_round_goes_back_to_a_decision() -> None:
+    """Right after a decision a message is in flight, and the newest height rarely shows it."""
+    blocks = Blocks(40, {f"0x{height:02}": (height, "COMMIT") for height in range(3, 20)})
+    chosen = [choose_height(blocks, turn) for turn in range(20)]
+    assert chosen[::2] == [None] * 10
+    assert set(chosen[1::2]) == set(range(12, 20))
+    assert choose_height(Blocks(), 1) is None
 
 
 def test_line_that_is_being_written_is_not_read(tmp_path: Path) -> None:
