@@ -59,7 +59,7 @@ class MetricsCollector:
         yield Metric("sequencer_is_signing", "gauge", "1 while this node signs.", float(is_signing))
 
     def _collect_rollups(self) -> Iterator[Metric]:
-        statuses = describe_rollups(self._genesis, self._replica.executor)
+        statuses = describe_rollups(self._genesis, self._replica.executor, self._replica.executor.height)
         labelled = [(status, {"rollup": self._genesis.get_rollup(status.rollup).name}) for status in statuses]
         settled = "Highest height at or below which nothing of the rollup is undecided, where it is executed."
         for status, labels in labelled:

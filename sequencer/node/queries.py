@@ -144,7 +144,7 @@ class NodeQueries:
             sync_state=statistics.sync_state,
             snapshot_liars=statistics.snapshot_liars,
             executes=self._executes,
-            rollups=describe_rollups(self._genesis, self._replica.executor),
+            rollups=describe_rollups(self._genesis, self._replica.executor, height),
         )
 
     async def get_transaction(self, item_id: Digest) -> TransactionRecord | None:
@@ -256,13 +256,15 @@ class NodeQueries:
         return await self._reports.wait_for_news(seen)
 
 
-def describe_rollups(genesis: Genesis, executor: Executor) -> tuple[RollupStatus, ...]:
-    """Return how every rollup stands after the newest executed height. # A11 A12 A13"""
+def describe_rollups(genesis: Genesis, executor: Executor, height: Height) -> tuple[RollupStatus, ...]:
+    """Return how every rollup stands; nothing counts as settled above `height`, which is durable. # A11 A12 A13"""
     return tuple(
         RollupStatus(
             rollup=rollup.id,
             is_executed=rollup.id in executor.runs,
-            settled_height=executor.get_settled_height(rollup.id) if rollup.id in executor.runs else None,
+            settled_height=(
+                min(height, executor.get_settled_height(rollup.id)) if rollup.id in executor.runs else None
+            ),
             certified_settled_height=(
                 executor.get_committed_row(rollup.id).settled_height if rollup.kind is RollupKind.SPLIT else None
             ),

@@ -16,12 +16,18 @@ from sequencer.crypto.merkle import compute_root
 from sequencer.crypto.signatures import Verifier
 from sequencer.errors import DecodeError, PeerError, VerificationError
 from sequencer.sdk.results import BlockAnswer
+from sequencer.types.bundle import DECIDE_WITHIN_MAX
 from sequencer.types.commitment import Commitment, CommitmentCertificate
 from sequencer.types.genesis import Genesis
+from sequencer.types.item import ItemKind
 from sequencer.types.leaves import encode_namespace_row
 from sequencer.types.outcome import OutcomeLeaf, Status
 from sequencer.types.primitives import SYSTEM_NAMESPACE, Digest, Height
 
+_UNDECIDED = {"pending": Status.PENDING, "inadmissible": Status.INADMISSIBLE}
+"""What RPC says of an item that has no outcome in its block."""
+_WITHOUT_OUTCOME = (ItemKind.VERDICTS, ItemKind.BEAT, ItemKind.ROOT)
+"""Kinds of items that take effect without an outcome of their own."""
 UNPROVEN_BLOCKS_MAX = 4_096
 """Blocks that wait for a certificate; a node that lists more without one is refused."""
 
@@ -31,10 +37,10 @@ class FinalTransaction:
     """One item of a final block."""
 
     item_id: Digest
-    index: int
-    """Place among the block's items."""
+    index: int | None
+    """Place among the block's items; None for a bundle that was ordered before and is decided here."""
     status: Status
-    """COMMIT and ABORT are proven. INADMISSIBLE is too, as far as native rollups go: listed, but not decided here."""
+    """COMMIT and ABORT of bundles and deliveries are proven; PENDING, INADMISSIBLE: listed and not decided here."""
     reason: str
     """Proven for ABORT; of an inadmissible item it is only what the node says."""
 
@@ -48,13 +54,23 @@ class FinalBlock:
     commitment: Digest
     certified_height: Height
     transactions: tuple[FinalTransaction, ...]
-    """In order; an item that was ordered twice appears twice."""
+    """Items in order, then what was ordered before and is decided here; what was ordered twice appears twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Unproven:
     commitment: Commitment
     transactions: tuple[FinalTransaction, ...]
+
+    @property
+    def opened(self) -> set[Digest]:
+        """What waits from here on."""
+        return {one.item_id for one in self.transactions if one.status is Status.PENDING}
+
+    @property
+    def closed(self) -> set[Digest]:
+        """What waited until here."""
+        return {one.item_id for one in self.transactions if one.index is None}
 
 
 class FinalityTracker:
@@ -67,11 +83,16 @@ class FinalityTracker:
         self._unproven: deque[_Unproven] = deque()
         self._parent: Commitment | None = None
         self._proven: Commitment | None = None
+        self._waiting: set[Digest] = set()
+        """Bundles that were ordered and not decided, as far as they were ordered from the first height on."""
+        self._first_height = next_height
         self.next_height = next_height
 
     def reset(self) -> None:
         """Forget blocks that wait for a certificate, to take them from another node."""
         self.next_height -= len(self._unproven)
+        for unproven in reversed(self._unproven):
+            self._waiting = (self._waiting | unproven.closed) - unproven.opened
         self._unproven.clear()
         self._parent = self._proven
 
@@ -82,7 +103,10 @@ class FinalityTracker:
         _verify_roots(block, commitment)
         if len(self._unproven) >= UNPROVEN_BLOCKS_MAX:
             raise VerificationError(f"finality: {UNPROVEN_BLOCKS_MAX} blocks without a certificate")
-        self._unproven.append(_Unproven(commitment, _list_transactions(block, commitment.height)))
+        unproven = _Unproven(commitment, _list_transactions(block, commitment.height))
+        self._verify_late(unproven)
+        self._unproven.append(unproven)
+        self._waiting = (self._waiting | unproven.opened) - unproven.closed
         self._parent = commitment
         self.next_height += 1
 
@@ -114,6 +138,14 @@ class FinalityTracker:
         if self._parent is not None and commitment.parent != self._parent.digest:
             raise VerificationError(f"chain: height {commitment.height} does not follow the one before")
 
+    def _verify_late(self, unproven: _Unproven) -> None:
+        """Refuse an outcome of what was never ordered; of what came before the first height nothing is known. # A21"""
+        height = unproven.commitment.height
+        if self._first_height > 1 and height <= self._first_height + DECIDE_WITHIN_MAX:
+            return
+        if not unproven.closed <= self._waiting:
+            raise VerificationError(f"outcome: height {height} decides an item that was not ordered")
+
 
 def _read_commitment(data: bytes) -> Commitment:
     try:
@@ -143,29 +175,34 @@ def _verify_roots(block: BlockAnswer, commitment: Commitment) -> None:
 
 
 def _list_transactions(block: BlockAnswer, height: Height) -> tuple[FinalTransaction, ...]:
-    """Join the envelopes, which fix the order, with the outcomes; the results only say which copy was decided."""
+    """Join the envelopes, which fix the order, with the outcomes; the results only say which copy was taken in."""
     envelopes = dict(block.leaves).get(SYSTEM_NAMESPACE, ())
     if len(envelopes) != len(block.results):
         raise VerificationError(f"batch: height {height} lists {len(block.results)} results of {len(envelopes)} items")
     outcomes = {item_id: (Status[name], reason) for item_id, name, reason in block.outcomes}
     transactions = []
     for index, (leaf, (item_id, status, reason)) in enumerate(zip(envelopes, block.results, strict=True)):
-        if _read_envelope(leaf) != item_id:
+        kind, listed_id = _read_envelope(leaf)
+        if listed_id != item_id:
             raise VerificationError(f"batch: result {index} of height {height} is of another item")
-        decided = None if status == "inadmissible" else outcomes.pop(item_id, None)
-        if (decided is None) != (status == "inadmissible"):
+        if status in _UNDECIDED:
+            told = (_UNDECIDED[status], reason)
+        elif kind in _WITHOUT_OUTCOME:
+            told = (Status.COMMIT, reason)
+        elif item_id in outcomes:
+            told = outcomes.pop(item_id)
+        else:
             raise VerificationError(f"outcome: result {index} of height {height} has no outcome")
-        transactions.append(FinalTransaction(item_id, index, *(decided or (Status.INADMISSIBLE, reason))))
-    if outcomes:
-        raise VerificationError(f"outcome: height {height} decides an item that it does not list")
-    return tuple(transactions)
+        transactions.append(FinalTransaction(item_id, index, *told))
+    late = [FinalTransaction(item_id, None, *told) for item_id, told in outcomes.items()]
+    return (*transactions, *late)
 
 
-def _read_envelope(leaf: bytes) -> Digest:
+def _read_envelope(leaf: bytes) -> tuple[int, Digest]:
+    """Return the item's kind and id."""
     try:
         read = Fields(decode(leaf, "envelope"), "envelope")
-        read.uint("kind")
-        return read.digest("item_id")
+        return read.uint("kind"), read.digest("item_id")
     except DecodeError as error:
         raise VerificationError(f"batch: {error}") from None
 

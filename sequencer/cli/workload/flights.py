@@ -91,10 +91,10 @@ class Flights:
             flight = self._flights.get(transaction.item_id)
             if flight is None:
                 continue
-            self.report.ordered += 1
+            self.report.ordered += transaction.index is not None
             self._ordered.add(transaction.item_id)
             self.report.ordered_once = len(self._ordered)
-            if transaction.status is not Status.INADMISSIBLE and flight.status is None:
+            if transaction.status in (Status.COMMIT, Status.ABORT) and flight.status is None:
                 flight.height = block.height
                 self._on_final(flight, transaction.status, transaction.reason, now)
 

@@ -14,6 +14,7 @@ from sequencer.cli.workload.report import Report
 from sequencer.cli.workload.schedule import Schedule
 from sequencer.cli.workload.traffic import Mark, Traffic
 from sequencer.errors import LocalError
+from sequencer.rpc.errors import Code
 from sequencer.sdk.building import Account
 from sequencer.sdk.client import Client
 from sequencer.sdk.errors import AnswerError, UnreachableError
@@ -218,13 +219,19 @@ async def check_bundle(client: Client, flight: Flight, report: Report) -> None:
 async def read_marks(client: Client, marks: Sequence[Mark], height_min: int) -> list[bool]:
     """Return for each leg whether its mark is in the state, all after one height, at least `height_min`.
 
-    Raises `AnswerError` or `UnreachableError`, also when the node stays behind that height.
+    Legs on rollups that the node does not execute are left out. Raises `AnswerError` or
+    `UnreachableError`, also when the node stays behind that height.
     """
     present: list[bool] = []
     parameters: dict[str, object] = {}
     await wait_for_height(client, height_min)
     for mark in marks:
-        answer = await client.call("seq_getState", {"rollup": mark.rollup, "key": mark.key, **parameters})
+        try:
+            answer = await client.call("seq_getState", {"rollup": mark.rollup, "key": mark.key, **parameters})
+        except AnswerError as error:
+            if error.code == Code.NOT_EXECUTED:
+                continue
+            raise
         parameters = {"height": answer["height"]}
         present.append(answer["value"] is not None)
     return present
@@ -243,4 +250,4 @@ def is_partial(present: Sequence[bool], status: Status | None) -> bool:
     """Tell whether some legs took effect and others did not, or all of them against the outcome."""
     if any(present) != all(present):
         return True
-    return status is not None and any(present) != (status is Status.COMMIT)
+    return bool(present) and status is not None and any(present) != (status is Status.COMMIT)

@@ -239,7 +239,7 @@ class ChainNode:
             sync_state=None,
             snapshot_liars={},
             executes=None,
-            rollups=describe_rollups(self.genesis, self.executor),
+            rollups=describe_rollups(self.genesis, self.executor, self.executor.height),
         )
 
     async def get_transaction(self, item_id: bytes) -> TransactionRecord | None:

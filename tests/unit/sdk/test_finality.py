@@ -15,6 +15,7 @@ from sequencer.rpc.views import block_to_json
 from sequencer.sdk.finality import FinalityTracker
 from sequencer.sdk.results import BlockAnswer
 from sequencer.types.bundle import AtLeast
+from sequencer.types.genesis import Genesis
 from sequencer.types.outcome import Status
 from tests.integration.rpc.chain import ALICE, ChainNode, make_genesis, make_transfer, sign_commitment
 
@@ -40,9 +41,9 @@ def list_blocks(node: ChainNode) -> list[BlockAnswer]:
     return [BlockAnswer.from_json(block_to_json(record, namer), "$") for record in node.records]
 
 
-def certify(node: ChainNode, height: int, signers: tuple[int, ...] = (0, 1, 2)) -> bytes:
+def certify(node: ChainNode, height: int, signers: tuple[int, ...] = (0, 1, 2), genesis: Genesis = GENESIS) -> bytes:
     """Return a certificate's bytes."""
-    return encode(sign_commitment(GENESIS, node.records[height - 1].block.commitment, signers).to_value())
+    return encode(sign_commitment(genesis, node.records[height - 1].block.commitment, signers).to_value())
 
 
 def make_tracker() -> FinalityTracker:
