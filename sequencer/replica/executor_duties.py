@@ -31,7 +31,7 @@ from sequencer.types.verdict import (
 
 REPEAT_HEIGHTS = 4
 """A vote that is not in the log so many heights after it was published is published again."""
-BEAT_HEIGHTS = 4
+BEAT_HEIGHTS = 2
 """While its rollup is suspended an executor signs a beat at heights that this divides, so that all sign the same."""
 PUBLICATION_BYTES_MAX = 48 << 10
 """Bytes of votes in one publication."""

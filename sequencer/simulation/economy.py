@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from sequencer.simulation.tokens import TokenScheme, TokenSigner
 from sequencer.simulation.workload import ASSETS, Mix, Workload
-from sequencer.types.genesis import Genesis, Rollup, RollupKind
+from sequencer.types.genesis import Genesis, GenesisExecutor, Rollup, RollupKind
 from sequencer.types.primitives import Address, RollupId, Signature
 
 ACCOUNTS = 8
@@ -19,13 +19,15 @@ RESERVE = 10**10
 """Of every asset, in the pool."""
 MIX = Mix(bundles=40, broken=10, aborting=8, hot=10)
 """Few legs are made to abort: a bundle has several, and one is enough."""
+SPLIT: RollupId = 4
+"""The rollup that executors run, if there are any."""
 ROLLUPS = ((1, "alpha", "transfer"), (2, "beta", "amm"), (3, "gamma", "key_value"))
 
 
 class Economy:
     """The clients' keys, and what the genesis gives them."""
 
-    def __init__(self, scheme: TokenScheme, accounts: int = ACCOUNTS) -> None:
+    def __init__(self, scheme: TokenScheme, accounts: int = ACCOUNTS, executors: int = 0) -> None:
         signers = [scheme.make_signer(f"account{index}") for index in range(accounts)]
         self._signers: dict[Address, TokenSigner] = {signer.public_key: signer for signer in signers}
         self.accounts: tuple[Address, ...] = tuple(self._signers)
@@ -34,6 +36,12 @@ class Economy:
             Rollup(rollup, name, machine, RollupKind.NATIVE, tuple(sorted(self._make_state(machine))))
             for rollup, name, machine in ROLLUPS
         )
+        if executors:
+            members = tuple(
+                GenesisExecutor(f"delta-{index}", scheme.make_signer(f"executor{index}").public_key)
+                for index in range(executors)
+            )
+            self.rollups += (Rollup(SPLIT, "delta", "key_value", RollupKind.SPLIT, (), members),)
 
     def make_workload(self, genesis: Genesis, rng: random.Random) -> Workload:
         """Return the source of items for this economy."""

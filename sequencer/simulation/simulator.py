@@ -92,6 +92,8 @@ class Simulation:
 
     account_count = ACCOUNTS
     """Accounts of the clients, one of them without a deposit."""
+    executor_count = 0
+    """Executors of a split rollup beside the native ones; 0: there is none. Nobody plays them."""
 
     def __init__(self, seed: int, options: SimulationOptions) -> None:
         options.verify()
@@ -102,7 +104,7 @@ class Simulation:
         self._checked: dict[bytes, CheckedItem] = {}
         scheme = TokenScheme()
         self._verifier = scheme.make_verifier()
-        economy = Economy(scheme, self.account_count)
+        economy = Economy(scheme, self.account_count, self.executor_count)
         self.genesis = make_genesis(seed, options, scheme, economy)
         self.trace = Trace()
         self.cast = draw_cast(random.Random(f"{seed}/cast"), options.get_powers(), options.byzantine)

@@ -56,7 +56,8 @@ class RollupVerdict(NamedTuple):
     source: VerdictSource | None
 
 
-class Decision(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Decision:
     """How an admitted bundle ended, at this height or at the one where it was ordered before. # A8"""
 
     item_id: Digest

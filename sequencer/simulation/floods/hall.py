@@ -15,10 +15,12 @@ from sequencer.simulation.simulator import Simulation
 from sequencer.simulation.tokens import TokenScheme
 from sequencer.types.block import BlockHeader
 from sequencer.types.bundle import Bundle, Leg, Operation
+from sequencer.types.events import VotesReceived
 from sequencer.types.item import SignedBundle
 from sequencer.types.messages import Message
 from sequencer.types.parameters import Parameters
 from sequencer.types.primitives import ValidatorIndex, View
+from sequencer.types.verdict import ExecutorStatement, ExecutorVote, compute_statement_signing_bytes
 
 STEP_US = 20 * MILLISECOND
 PARAMETERS = replace(SIMULATION_PARAMETERS, view_timeout_base_ms=200, pace_ms=100, idle_ms=300)
@@ -29,9 +31,10 @@ BLOB_BYTES = 1_000
 
 
 class _RichSimulation(Simulation):
-    """A network in which many accounts have a deposit."""
+    """A network in which many accounts have a deposit, with a split rollup that nobody attests for."""
 
     account_count = RICH_ACCOUNTS
+    executor_count = 3
 
 
 class Hall:
@@ -71,6 +74,12 @@ class Hall:
         for _ in range(duration_ms * MILLISECOND // STEP_US):
             self.simulation.advance(STEP_US)
             self.look()
+
+    def hear(self, statement: ExecutorStatement, executor: int) -> None:
+        """Let the victim have an executor's vote as gossip would bring it."""
+        message = compute_statement_signing_bytes(self.simulation.genesis.chain_id, statement)
+        signature = TokenScheme().make_signer(f"executor{executor}").sign(message)
+        self.victim.handle(VotesReceived((ExecutorVote(statement, executor, signature),)))
 
     @property
     def view(self) -> View:

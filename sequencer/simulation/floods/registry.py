@@ -40,6 +40,7 @@ FLOODS: dict[str, Flood] = {
         Flood(votes.sign_every_commitment, ("commitment_votes_per_signer",)),
         Flood(votes.accuse_without_end, ("evidence_per_signer",)),
         Flood(votes.grow_old, ("headers_finalized", "commitments_remembered"), parameters=QUICK),
+        Flood(votes.vote_on_what_nobody_ordered, ("votes_per_executor", "votes_per_bundle_and_executor")),
         Flood(data.push_a_long_lane, ("lane_chain",)),
         Flood(data.push_with_gaps, ("lane_early",)),
         Flood(data.push_fat_batches, ("lane_retained_bytes",)),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sequencer.crypto.hashing import ZERO_DIGEST
+from sequencer.crypto.hashing import ZERO_DIGEST, Tag, hash_tagged
+from sequencer.simulation.economy import SPLIT
 from sequencer.simulation.floods.hall import Hall
 from sequencer.types.commitment import CommitmentVote
 from sequencer.types.evidence import Statement, find_contradiction
 from sequencer.types.messages import Accusation
 from sequencer.types.primitives import Digest
 from sequencer.types.signing import SignatureKind
+from sequencer.types.verdict import Verdict, VerdictStatement
 from sequencer.types.vote import VoteKind
 
 FAR_VIEWS = 40
@@ -72,3 +74,18 @@ def grow_old(hall: Hall) -> None:
     """Run until what is remembered of old heights has been let go."""
     while hall.head.height < 2_300:
         hall.advance(5_000)
+
+
+def vote_on_what_nobody_ordered(hall: Hall) -> None:
+    """One executor's votes on bundles that do not exist, and on every past that one bundle could have."""
+    for number in range(20):
+        hall.hear(_make_verdict(0, number), 0)
+    for number in range(1, 8_500):
+        hall.hear(_make_verdict(number, 0), 0)
+        if number % 500 == 0:
+            hall.look()
+
+
+def _make_verdict(bundle: int, past: int) -> VerdictStatement:
+    bundle_id, assumption = (hash_tagged(Tag.ITEM, number.to_bytes(4, "big")) for number in (bundle, past))
+    return VerdictStatement(SPLIT, bundle_id, Verdict.YES, "", (), assumption)
