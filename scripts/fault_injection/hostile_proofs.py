@@ -2,7 +2,7 @@
 
     python -m scripts.fault_injection.hostile_proofs
 
-As root, the command line is run in a network namespace that has no network at all.
+The command line is run where no socket can be opened; as root, in a network namespace without any network.
 Exit status: 0 all claims hold, 1 one is broken, 2 it could not run.
 """
 
@@ -19,8 +19,9 @@ from typing import Any, TypeGuard
 from scripts.fault_injection.cluster import Cluster, is_running, wait_until
 from scripts.fault_injection.hostile_files import ALTERATIONS
 from scripts.fault_injection.markers import ASSET, VALID_UNTIL, Marker, MarkerWallet
+from scripts.fault_injection.offline import SOCKET_STATUS, make_offline_command
 from scripts.fault_injection.report import Report, run
-from scripts.fault_injection.verify_receipts import flip, make_offline_prefix
+from scripts.fault_injection.verify_receipts import flip
 from sequencer.crypto.signatures import verify_ed25519
 from sequencer.errors import VerificationError
 from sequencer.light import FileView, StateProofView, verify_file
@@ -52,6 +53,7 @@ def prove(report: Report) -> None:
             size = (folder / kind).stat().st_size
             report.claim(answer["valid"] and status == 0, f"genuine {kind}: accepted, exit {status}, {size} bytes")
         tell_lies(folder, report)
+        check_control(report)
         ask_for_absent(folder, unlisted, report)
         flip_bytes(folder, genesis, report)
 
@@ -154,7 +156,7 @@ def verify(folder: Path, name: str, *options: str) -> tuple[dict[str, Any], int]
     """Run `sequencer verify` without a network; return what it says of the file, and its exit status."""
     words = ("verify", str(folder / name), *options, "--genesis", str(folder / "genesis.bin"), "--json")
     done = subprocess.run(
-        [*make_offline_prefix(), sys.executable, "-m", "sequencer", *words],
+        [*make_offline_command(), *words],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -182,6 +184,14 @@ def ask_for_absent(folder: Path, unlisted: str, report: Report) -> None:
     report.claim(answer["valid"] and status == 0, f"list: {unlisted[:10]} is absent, exit {status}")
     answer, status = verify(folder, "list", "--absent", listed)
     report.claim(not answer["valid"] and status == 1, f"list: exit {status}, {answer.get('reason')}")
+
+
+def check_control(report: Report) -> None:
+    """A command that needs a node does try to open a socket, and is stopped."""
+    command = [*make_offline_command(), "status", "--rpc", "http://127.0.0.1:1"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+    is_stopped = done.returncode == SOCKET_STATUS
+    report.claim(is_stopped, f"control: `status` is stopped at its first socket, exit {done.returncode}")
 
 
 def flip_bytes(folder: Path, genesis: Genesis, report: Report) -> None:

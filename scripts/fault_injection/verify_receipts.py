@@ -2,15 +2,13 @@
 
     python -m scripts.fault_injection.verify_receipts
 
-As root, the command line is run in a network namespace that has no network at all.
+The command line is run where no socket can be opened; as root, in a network namespace without any network.
 Exit status: 0 all claims hold, 1 one is broken.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,6 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from scripts.fault_injection.cluster import Cluster, is_running, wait_until
+from scripts.fault_injection.offline import make_offline_command
 from scripts.fault_injection.report import Report, run
 from scripts.fault_injection.wallet import Wallet
 from sequencer.cli.cluster.blueprint import Wish, draw
@@ -79,15 +78,9 @@ def is_final(wallet: Wallet, item_id: str) -> bool:
     return bool(wallet.get_receipt("val0", item_id)["is_final"])
 
 
-def make_offline_prefix() -> tuple[str, ...]:
-    """Return what runs a command without any network; nothing for others than root."""
-    has_namespace = os.geteuid() == 0 and shutil.which("unshare") is not None
-    return ("unshare", "--net") if has_namespace else ()
-
-
 def run_command(folder: Path, files: Sequence[str], genesis: str) -> tuple[int, int, int]:
     """Run `sequencer verify` and return how many it accepted and refused, and its exit status."""
-    command = [*make_offline_prefix(), sys.executable, "-m", "sequencer", "verify"]
+    command = [*make_offline_command(), "verify"]
     paths = [str(folder / name) for name in files]
     done = subprocess.run(
         [*command, *paths, "--genesis", str(folder / genesis), "--json"],
