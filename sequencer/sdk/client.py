@@ -21,6 +21,7 @@ from sequencer.light import (
     verify_state_proof,
 )
 from sequencer.rpc.errors import Code
+from sequencer.rpc.forms import bundle_to_json, make_rollup_namer
 from sequencer.rpc.json_values import Members, read_hex, to_hex
 from sequencer.sdk.errors import AnswerError, NotFinalError, RejectedError, UnreachableError
 from sequencer.sdk.finality import FinalBlock, FinalityTracker
@@ -28,6 +29,7 @@ from sequencer.sdk.results import (
     EVIDENCE_PER_ANSWER_MAX,
     AccountAnswer,
     BlocksAnswer,
+    CheckAnswer,
     DevelopmentAccountAnswer,
     ReceiptAnswer,
     StatusAnswer,
@@ -35,6 +37,7 @@ from sequencer.sdk.results import (
     read_evidence_bytes,
 )
 from sequencer.sdk.transport import Endpoint
+from sequencer.types.bundle import Bundle
 from sequencer.types.genesis import GENESIS_BYTES_MAX, Genesis
 from sequencer.types.item import SignedBundle
 from sequencer.types.primitives import Address, Digest, Height
@@ -127,6 +130,11 @@ class Client:
         """Return the accounts of a devnet; raises `AnswerError` on any other network."""
         answer = {"accounts": await self.call("dev_accounts", {})}
         return Members(answer, "$").array("accounts", 1_024, DevelopmentAccountAnswer.from_json)
+
+    async def check(self, bundle: Bundle) -> CheckAnswer:
+        """Return what the node foretells of a bundle, signed or not; nothing is sent."""
+        draft = bundle_to_json(bundle, make_rollup_namer(self.genesis))
+        return CheckAnswer.from_json(await self.call("seq_checkBundle", {"transaction": draft}))
 
     async def send(self, signed: SignedBundle) -> SubmissionAnswer:
         """Hand a transaction in; raises `RejectedError` if it is not taken."""

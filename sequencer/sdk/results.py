@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sequencer.rpc.json_values import Members, read_amount, read_digest, read_hex, read_number, read_text
 from sequencer.types.evidence import EVIDENCE_BYTES_MAX
+from sequencer.types.parameters import LEGS_MAX
 from sequencer.types.primitives import Digest, Height
 from sequencer.types.receipt import PROOF_FILE_BYTES_MAX
 
@@ -63,9 +64,56 @@ class ReceiptAnswer:
             read.read("status", read_text),
             read.optional("height", read_number),
             read.optional("index", read_number),
-            read.optional("reason", read_text) or "",
+            read.optional("reason", _read_long_text) or "",
             read.optional("fee", read_amount) or 0,
             read.optional("proof", lambda text, path: read_hex(text, path, PROOF_FILE_BYTES_MAX)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FailureAnswer:
+    """Why a rollup says NO, as one node says."""
+
+    rollup: str
+    code: str
+    path: str
+    """From `$`, the transaction."""
+    expected: str
+    found: str
+
+    @classmethod
+    def from_json(cls, value: object, path: str) -> FailureAnswer:
+        """Read it; raises `DecodeError`."""
+        read = Members(value, path)
+        names = ("rollup", "code", "path", "expected", "found")
+        return cls(*(read.read(name, _read_long_text) for name in names))
+
+
+@dataclass(frozen=True, slots=True)
+class CheckAnswer:
+    """What a bundle would come to as the only one of the next block, as one node says; a prediction, no promise."""
+
+    would: str
+    """`commit`, `abort`, `inadmissible` or `unknown`."""
+    height: Height
+    """The state that was asked."""
+    reason: str
+    fee: int
+    failures: tuple[FailureAnswer, ...]
+    unjudged: tuple[str, ...]
+    """Split rollups that this node cannot judge."""
+
+    @classmethod
+    def from_json(cls, value: object) -> CheckAnswer:
+        """Read it; raises `DecodeError`."""
+        read = Members(value, "$")
+        return cls(
+            read.read("would", read_text),
+            read.number("height"),
+            read.read("reason", _read_long_text),
+            read.read("fee", read_amount),
+            read.array("failures", LEGS_MAX, FailureAnswer.from_json),
+            read.array("unjudged", LEGS_MAX, read_text),
         )
 
 

@@ -12,7 +12,7 @@ import trio
 from sequencer.errors import LocalError, VerificationError
 from sequencer.rpc.queries import BlockRecord
 from sequencer.sdk import client as client_module
-from sequencer.sdk.building import Account, BundleBuilder, operation, sign_bundle
+from sequencer.sdk.building import Account, BundleBuilder, conditional, operation, sign_bundle
 from sequencer.sdk.client import Client
 from sequencer.sdk.errors import AnswerError, NotFinalError, RejectedError, UnreachableError
 from sequencer.types.bundle import AtLeast
@@ -234,3 +234,20 @@ async def test_client_refuses_evidence_that_proves_nothing(served: Served) -> No
     async with Client(served.url, served.node.genesis) as client:
         with pytest.raises(VerificationError, match="first signature"):
             await client.get_evidence()
+
+
+async def test_check_tells_what_a_bundle_would_come_to_before_anybody_signs_it(served: Served) -> None:
+    """The condition that fails, with what it expected and found; conditions in the words of ERC-7796 too."""
+    alice = Account(sha256(b"alice").digest())
+    account = {f"0x{alice.address.hex()}": {"balance": {"gold": "0x1"}}}
+    async with Client(served.url, served.node.genesis) as client:
+        checks = [
+            await client.check(
+                BundleBuilder(client.genesis)
+                .add_leg("alpha", alice, [operation("transfer", "gold", BOB.public_key, 1)], conditions)
+                .build(alice, 0, 1)
+            )
+            for conditions in ((), conditional({"knownAccounts": account}))
+        ]
+    assert [check.would for check in checks] == ["commit", "abort"]
+    assert [(one.code, one.expected, one.found) for one in checks[1].failures] == [("NOT_EQUAL", "1", "1000")]
