@@ -38,6 +38,7 @@ REAL = {
     "marker_audit": 480,
     "state_sync": 900,
     "hostile_requests": 90,
+    "hostile_bundles": 300,
     "slow_connections": 90,
 }
 """Name of a script of `scripts/fault_injection` → seconds after which it is told to stop; in the order of running."""

@@ -12,29 +12,28 @@ is total: no item can make it raise. # A4
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import NamedTuple
 
 from sequencer.execution import certificates, deliveries, system_state
+from sequencer.execution.admission import Admission
 from sequencer.execution.attestation import attest
 from sequencer.execution.conditions import BlockContext
+from sequencer.execution.decisions import BlockDecisions, Decided
 from sequencer.execution.entries import Entry
-from sequencer.execution.evaluation import Outputs
-from sequencer.execution.machines import Machine
+from sequencer.execution.evaluation import Evaluation, Outputs
+from sequencer.execution.foresight import Foreseen, foresee
 from sequencer.execution.outcome_window import OutcomeWindow
 from sequencer.execution.pending import PendingBundle
 from sequencer.execution.pending_table import PendingTable
-from sequencer.execution.rule import COMMIT, Outcome, find_late_outcome, find_outcome, list_suspended, make_decision
+from sequencer.execution.rule import COMMIT, Outcome, Rules, find_late_outcome, find_outcome, judge, list_suspended
 from sequencer.execution.settlement import Settlement, Trial
 from sequencer.state.journal import Journal
 from sequencer.types.bundle import Bundle
-from sequencer.types.executed import Decision, ExecutionRow
+from sequencer.types.executed import ExecutionRow
 from sequencer.types.item import CheckedItem, SignedBundle, compute_item_id
 from sequencer.types.message import CrossMessage, Delivery
 from sequencer.types.outcome import ItemResult, Rejection, Status
-from sequencer.types.parameters import Parameters
-from sequencer.types.primitives import SYSTEM_NAMESPACE, Digest, Height, RollupId
+from sequencer.types.primitives import SYSTEM_NAMESPACE, Height, RollupId
 from sequencer.types.verdict import (
     BeatStatement,
     ExecutorCertificate,
@@ -42,43 +41,6 @@ from sequencer.types.verdict import (
     RootStatement,
     VerdictStatement,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What the automaton needs to know of the network, and of this node."""
-
-    is_split: Mapping[RollupId, bool]
-    """Every rollup, ascending by id."""
-    names: Mapping[RollupId, str]
-    machines: Mapping[RollupId, Machine]
-    """Of every rollup: `send` asks what the machine of its destination can do."""
-    parameters: Parameters
-
-
-class Decided(NamedTuple):
-    """A bundle that has its outcome, with what its legs export if they act."""
-
-    entry: Entry
-    decision: Decision
-    outputs: Sequence[Outputs | None]
-    """Per leg; empty unless COMMIT, None for a leg that is not executed here."""
-
-    def get_outputs(self, leg: int) -> Outputs:
-        """Return what a leg exported; nothing unless the bundle committed. # A15"""
-        return (self.outputs[leg] or {}) if self.outputs else {}
-
-
-class Foreseen(NamedTuple):
-    """What would become of a bundle."""
-
-    rejection: Rejection | None
-    status: Status
-    """PENDING if that depends on a rollup that is not executed here, or on a dep that is undecided."""
-    reason: str
-    fee: int
-    entry: Entry | None
-    """With the verdicts that are known here; None for what is not taken in."""
 
 
 class OutcomeAutomaton:
@@ -98,9 +60,6 @@ class OutcomeAutomaton:
         self.settlement = settlement
         self.rows = dict(rows)
         """Of each split rollup the row that was certified last."""
-        self.decided: list[Decided] = []
-        """In this block, in order."""
-        self._decided_here: dict[Digest, Status] = {}
         self._work: list[tuple[tuple[Height, int], Entry]] = []
         """Heap of the entries that must be looked at again; positions are distinct."""
 
@@ -108,9 +67,9 @@ class OutcomeAutomaton:
         """Start a block on one journal per namespace that is executed here."""
         self._block = block
         self._system = journals[SYSTEM_NAMESPACE]
+        self._decisions = BlockDecisions()
+        self._admission = Admission(self._rules, block, self._system, self._table, self._window, self._decisions)
         self.settlement.begin(journals)
-        self.decided = []
-        self._decided_here = {}
 
     def resume(self) -> None:
         """Find again the verdicts on what a snapshot says is undecided; none of them decides anything."""
@@ -122,9 +81,9 @@ class OutcomeAutomaton:
 
     def apply(self, index: int, item: bytes, checked: CheckedItem) -> ItemResult:
         """Apply the item at place `index` of the block, with all that follows from it. # A4"""
-        item_id = compute_item_id(item, checked)
         if isinstance(checked, SignedBundle):
             return self._apply_bundle(index, checked.bundle)
+        item_id = compute_item_id(item, checked)
         if isinstance(checked, ExecutorCertificate):
             rejection = self._apply_statement(checked.statement)
         elif isinstance(checked, Rejection):
@@ -144,6 +103,11 @@ class OutcomeAutomaton:
                 self._decide(entry, entry.bundle, find_late_outcome(entry, self._rules.names), None)
                 self._work_off()
 
+    @property
+    def decided(self) -> Sequence[Decided]:
+        """What is decided in this block by now, in order."""
+        return self._decisions.decided
+
     def describe(self) -> tuple[PendingBundle, ...]:
         """Return what is not settled, in log order."""
         return tuple([entry.get_record() for entry in self._table.entries.values()])
@@ -157,12 +121,14 @@ class OutcomeAutomaton:
     # What is taken in
 
     def _apply_bundle(self, index: int, bundle: Bundle) -> ItemResult:
+        if self._table.is_free(bundle) and not deliveries.count_sends(bundle):
+            return self._apply_free(index, bundle)
         hold = system_state.compute_hold(bundle, self._rules.parameters)
-        entry = self._admit(index, bundle, hold)
+        entry = self._admission.admit_bundle(index, bundle, hold)
         if isinstance(entry, Rejection):
             return ItemResult(index, bundle.id, Status.INADMISSIBLE, entry.reason.value, 0)
         system_state.consume_sequence(self._system, bundle)
-        outcome, trial = self._find_suspension(bundle), None
+        outcome, trial = self._admission.find_suspension(bundle), None
         if outcome is None:
             trial = attest(entry, bundle, self.settlement, self._block.height)
             outcome = find_outcome(entry, self._rules.names)
@@ -174,62 +140,37 @@ class OutcomeAutomaton:
         fee = self._decide(entry, bundle, outcome, trial)
         return ItemResult(index, bundle.id, outcome.status, outcome.reason, fee)
 
+    def _apply_free(self, index: int, bundle: Bundle) -> ItemResult:
+        """Decide a bundle that can wait for nothing: the same rule, without an entry."""
+        fee = system_state.compute_fee(bundle, self._rules.parameters)
+        rejection = system_state.admit(self._system, bundle, self._block.height, fee)
+        if rejection is not None:
+            return ItemResult(index, bundle.id, Status.INADMISSIBLE, rejection.reason.value, 0)
+        trial = self.settlement.try_free(bundle, self._block)
+        outcome = self._judge_free(bundle, trial.evaluation)
+        if outcome is not COMMIT:
+            trial.revert()
+        self._decisions.add_free(bundle, (self._block.height, index), outcome, fee, trial.evaluation)
+        return ItemResult(index, bundle.id, outcome.status, outcome.reason, fee)
+
+    def _judge_free(self, bundle: Bundle, evaluation: Evaluation) -> Outcome:
+        failure = evaluation.get_refusal()
+        refusal = None if failure is None else f"{self._rules.names[failure.rollup]}:{failure.reason}"
+        failed_dep = self._admission.find_failed_dep(bundle) if bundle.deps else None
+        return judge(refusal, failed_dep, is_open=False) or COMMIT
+
     def _apply_delivery(self, index: int, delivery: Delivery) -> ItemResult:
         """A delivery cannot fail, but it waits for what its balance rests on. # A19"""
-        message_id = delivery.message.id
-        entry = self._admit_delivery(index, delivery)
+        message = delivery.message
+        entry = self._admission.admit_delivery(index, delivery)
         if isinstance(entry, Rejection):
-            return ItemResult(index, message_id, Status.INADMISSIBLE, entry.reason.value, 0)
+            return ItemResult(index, message.id, Status.INADMISSIBLE, entry.reason.value, 0)
+        deliveries.take_in(self._system, message, self._block.height)
         if entry.is_ripe:
-            self._decide_delivery(entry, delivery.message)
+            self._decide_delivery(entry, message)
         else:
             self._table.add(entry)
-        return ItemResult(index, message_id, entry.status, "", 0)
-
-    def _admit_delivery(self, index: int, delivery: Delivery) -> Entry | Rejection:
-        rejection = deliveries.check_delivery(self._system.get, delivery)
-        if rejection is not None:
-            return rejection
-        entry = self._table.make_delivery_entry(delivery.message, self._block, index)
-        rejection = self._table.check_room(entry, self._rules.parameters)
-        if rejection is not None:
-            return rejection
-        deliveries.take_in(self._system, delivery.message, self._block.height)
-        return entry
-
-    def _admit(self, index: int, bundle: Bundle, hold: int) -> Entry | Rejection:
-        """Apply the stateful checks in their order; changes nothing. # A3"""
-        rejection = system_state.check(self._system, bundle, self._block.height, hold)
-        if rejection is not None:
-            return rejection
-        entry = self._make_entry(bundle, index)
-        rejection = self._table.check_room(entry, self._rules.parameters) or deliveries.check_sends(
-            self._system.get, entry.sends
-        )
-        if rejection is not None and self._find_suspension(bundle) is None:
-            return rejection
-        return entry
-
-    def _make_entry(self, bundle: Bundle, index: int) -> Entry:
-        """Say what the bundle rests on at this position; changes nothing."""
-        entry = self._table.make_entry(bundle, self._block, index)
-        for dep in bundle.deps:
-            entry.deps[dep] = self._get_status(dep)
-        return entry
-
-    def _get_status(self, item_id: Digest) -> Status | None:
-        """Return how a dep stands; None if it is unknown or was decided too long ago. # A16"""
-        if self._table.get_undecided(item_id) is not None:
-            return Status.PENDING
-        return self._decided_here.get(item_id) or self._window.get_status(item_id)
-
-    def _find_suspension(self, bundle: Bundle) -> Outcome | None:
-        """A suspended rollup makes nobody wait: its bundles abort where they stand. # A13"""
-        if bundle.decide_within:
-            for rollup in bundle.rollups:
-                if system_state.get_suspension(self._system, rollup):
-                    return Outcome(Status.ABORT, f"SUSPENDED:{self._rules.names[rollup]}", is_paid_whole=False)
-        return None
+        return ItemResult(index, message.id, entry.status, "", 0)
 
     def _keep(self, entry: Entry, bundle: Bundle, trial: Trial | None, hold: int) -> None:
         """List an undecided bundle; nothing of it shows yet."""
@@ -240,18 +181,8 @@ class OutcomeAutomaton:
         self._table.add(entry)
 
     def foresee(self, bundle: Bundle) -> Foreseen:
-        """Tell what would become of the bundle as the next item, on the settled states; changes nothing."""
-        hold = system_state.compute_hold(bundle, self._rules.parameters)
-        entry = self._admit(0, bundle, hold)
-        if isinstance(entry, Rejection):
-            return Foreseen(entry, Status.INADMISSIBLE, entry.reason.value, 0, None)
-        outcome = self._find_suspension(bundle)
-        if outcome is None:
-            self.settlement.try_all(entry, bundle).revert()
-            outcome = find_outcome(entry, self._rules.names)
-        if outcome is None:
-            return Foreseen(None, Status.PENDING, "", hold, entry)
-        return Foreseen(None, outcome.status, outcome.reason, self._compute_fee(entry, bundle, outcome), entry)
+        """Tell what would become of the bundle as the next item; changes nothing."""
+        return foresee(bundle, self._rules, self._admission, self.settlement)
 
     # Certificates
 
@@ -297,8 +228,7 @@ class OutcomeAutomaton:
 
     def _note_decision(self, entry: Entry, outcome: Outcome, fee: int, outputs: Sequence[Outputs | None]) -> None:
         entry.status = outcome.status
-        self._decided_here[entry.id] = outcome.status
-        self.decided.append(Decided(entry, make_decision(entry, outcome, fee), outputs))
+        self._decisions.add(entry, outcome, fee, outputs)
         self._release(entry)
 
     def _compute_fee(self, entry: Entry, bundle: Bundle, outcome: Outcome) -> int:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from sequencer.codec import encode
 from sequencer.crypto.hashing import ZERO_DIGEST
 from sequencer.crypto.merkle import RootBuilder, compute_root
-from sequencer.execution.automaton import Decided
+from sequencer.execution.decisions import Decided
 from sequencer.execution.pending import PendingBundle
 from sequencer.state.state_tree import StateTree
 from sequencer.types.block import BlockHeader
@@ -52,11 +52,11 @@ class BlockLeaves:
 
     def add_decided(self, decided: Decided) -> None:
         """Append outcome and receipts of an item that is decided in this block, wherever it was ordered."""
-        decision, bundle = decided.decision, decided.entry.bundle
-        self._outcomes.append(OutcomeLeaf(decision.item_id, decision.status, decision.reason))
-        for index, leg in enumerate(bundle.legs if bundle is not None else ()):
+        item_id, _, _, status, reason, _, _ = decided.decision
+        self._outcomes.append(OutcomeLeaf(item_id, status, reason))
+        for index, leg in enumerate(decided.bundle.legs if decided.bundle is not None else ()):
             outputs = decided.get_outputs(index)
-            leaf = encode((decision.item_id, index, decision.status, tuple(sorted(outputs.items()))))
+            leaf = encode((item_id, index, status, tuple(sorted(outputs.items()))))
             self._receipts[leg.rollup].append(leaf)
 
     def get_namespaces(self) -> tuple[NamespaceList, ...]:

@@ -74,12 +74,10 @@ class Place:
         """What a rollup that is executed here expected and found, for people."""
 
     def note(self, evaluation: Evaluation) -> None:
-        """Take the verdict from a run: a leg that fails is a NO at once, YES needs every leg to have run. # A8"""
-        failure = evaluation.failures.get(self.rollup)
-        if failure is not None:
-            self.verdict, self.reason, self.failure = Verdict.NO, failure.reason, failure
-        elif self.rollup not in evaluation.stopped:
-            self.verdict = Verdict.YES
+        """Take the verdict from a run."""
+        self.verdict = evaluation.get_verdict(self.rollup)
+        self.failure = evaluation.failures.get(self.rollup)
+        self.reason = "" if self.failure is None else self.failure.reason
 
     def make_link(self) -> Link:
         """Return what stands for this item in whatever rests on it here; only once it is settled.

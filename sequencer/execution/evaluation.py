@@ -51,6 +51,20 @@ class Evaluation:
     stopped: set[RollupId] = field(default_factory=set)
     """Rollups of which not every leg ran to its end: they failed, or wait for an output."""
 
+    def get_refusal(self) -> Failure | None:
+        """Return the NO of the lowest rollup, or None if none says NO. # A8"""
+        return self.failures[min(self.failures)] if self.failures else None
+
+    def get_failures(self) -> tuple[Failure, ...]:
+        """Return every NO, ascending by rollup."""
+        return tuple([failure for _, failure in sorted(self.failures.items())]) if self.failures else ()
+
+    def get_verdict(self, rollup: RollupId) -> Verdict | None:
+        """Return what a rollup that was run says: a leg that fails is a NO, YES needs every leg to have run. # A8"""
+        if rollup in self.failures:
+            return Verdict.NO
+        return None if rollup in self.stopped else Verdict.YES
+
 
 def evaluate(
     bundle: Bundle,

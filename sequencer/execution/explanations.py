@@ -9,7 +9,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-from sequencer.execution.automaton import Decided
+from sequencer.execution.decisions import Decided
 from sequencer.execution.entries import Entry
 from sequencer.execution.evaluation import Failure
 from sequencer.execution.outcome_window import DEPENDENCY_HEIGHTS
@@ -54,12 +54,10 @@ class ExplanationTable:
 
     def add(self, decided: Decided) -> None:
         """Remember an abort by verdict, and a bundle that had to wait; any other item is ignored."""
-        entry = decided.entry
-        _remember(self._failures, entry.id, get_failures(entry))
-        places = entry.places.values()
-        _remember(
-            self._waits, entry.id, tuple([Wait(place.rollup, one) for place in places for one in place.ancestors])
-        )
+        if decided.failures or decided.rested_on:
+            item_id = decided.decision.item_id
+            _remember(self._failures, item_id, decided.failures)
+            _remember(self._waits, item_id, tuple([Wait(*one) for one in decided.rested_on]))
 
     def get_waits(self, bundle_id: Digest) -> tuple[Wait, ...]:
         """Return what the bundle had to wait for; empty if nothing, unknown or forgotten."""

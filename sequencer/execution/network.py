@@ -9,8 +9,8 @@ from pyrsistent import PMap, pmap
 from sequencer.errors import LocalError
 from sequencer.execution import system_state
 from sequencer.execution.assets import verify_genesis_assets
-from sequencer.execution.automaton import Rules
 from sequencer.execution.machines import get_machine
+from sequencer.execution.rule import Rules
 from sequencer.state.state_tree import StateTree, build_tree
 from sequencer.types.genesis import Genesis, RollupKind
 from sequencer.types.primitives import SYSTEM_NAMESPACE, RollupId

@@ -68,6 +68,15 @@ class PendingTable:
         oldest = next(iter(self.rollups[rollup].undecided.values()), None)
         return height if oldest is None else min(height, oldest.context.height - 1)
 
+    def is_free(self, bundle: Bundle) -> bool:
+        """Tell whether the bundle surely waits for nothing: on no rollup, and for no dep."""
+        if bundle.decide_within:
+            return False
+        if not self.entries:
+            return True
+        is_alone = all(self.rollups[rollup].unsettled_count == 0 for rollup in bundle.rollups)
+        return is_alone and not any(dep in self.entries for dep in bundle.deps)
+
     def make_entry(self, bundle: Bundle, context: BlockContext, index: int) -> Entry:
         """Return what a bundle would be at this position; changes nothing."""
         entry = Entry(bundle, None, context, index)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from sequencer.crypto.hashing import ZERO_DIGEST
 from sequencer.errors import InvariantViolation
+from sequencer.execution.conditions import BlockContext
 from sequencer.execution.deliveries import apply_delivery
 from sequencer.execution.entries import Entry, Place
 from sequencer.execution.evaluation import Evaluation, Outputs, evaluate, make_result
@@ -74,6 +75,12 @@ class Settlement:
                 trial = self._run(entry, bundle, (place,))
                 place.failure = trial.evaluation.failures.get(place.rollup)
                 trial.revert()
+
+    def try_free(self, bundle: Bundle, block: BlockContext) -> Trial:
+        """Run a bundle of native rollups alone that rests on nothing."""
+        journals = {rollup: self._journals[rollup] for rollup in bundle.rollups}
+        marks = tuple([journal.mark() for journal in journals.values()])
+        return Trial(evaluate(bundle, journals, self._machines, block), journals, marks)
 
     def _run(self, entry: Entry, bundle: Bundle, places: Iterable[Place]) -> Trial:
         journals = {place.rollup: self._journals[place.rollup] for place in places}

@@ -66,6 +66,18 @@ def check_admission(bundle: Bundle, height: Height, expected_sequence: int, depo
     return None
 
 
+def admit(system: Journal, bundle: Bundle, height: Height, fee: int) -> Rejection | None:
+    """Consume the sequence and burn the fee of a bundle that is decided at once; or change nothing and say why. # A6"""
+    sequence_key, deposit_key = make_sequence_key(bundle.payer, bundle.channel), make_deposit_key(bundle.payer)
+    deposit = get_amount(system, deposit_key)
+    rejection = check_admission(bundle, height, get_amount(system, sequence_key), deposit, fee)
+    if rejection is None:
+        system.set(sequence_key, bundle.sequence + 1)
+        system.set(deposit_key, deposit - fee)
+        system.set(BURNED_KEY, get_amount(system, BURNED_KEY) + fee)
+    return rejection
+
+
 def check(system: Journal, bundle: Bundle, height: Height, hold: int) -> Rejection | None:
     """Return why the bundle is not taken in at this position, or None; changes nothing. # A3"""
     sequence = get_amount(system, make_sequence_key(bundle.payer, bundle.channel))

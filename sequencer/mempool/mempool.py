@@ -8,7 +8,7 @@ or its window has passed. # A6 A18
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -190,11 +190,13 @@ class Mempool:
         height: Height,
         now: Instant,
         consumers: Mapping[tuple[ChannelKey, int], Digest] = _NO_CONSUMERS,
+        crowded_out: Container[Digest] = (),
     ) -> None:
         """A block was executed: what is consumed leaves, what was ordered too early waits again.
 
         `touched` are the channels of all bundles in the block, `own_delivered` the ids in own batches;
-        `consumers` says of a sequence that the block consumed by which bundle.
+        `consumers` says of a sequence that the block consumed by which bundle; for `crowded_out` there
+        was no room, so that they leave: their clients may send them again.
         """
         keys = dict.fromkeys(key for key in touched if key in self._channels)
         for key in keys:
@@ -205,7 +207,7 @@ class Mempool:
         for item_id in own_delivered:
             entry = self._entries.get(item_id)
             if entry is not None and entry.stage is Stage.LANED:
-                self._requeue(entry)
+                self._requeue(entry, item_id in crowded_out)
                 keys[entry.channel_key] = None
         for entry in self._take_due(self._by_height, height):
             if height >= entry.signed.bundle.valid_until:
@@ -233,9 +235,9 @@ class Mempool:
         laned = [entry.id for entry in self._entries.values() if entry.stage is Stage.LANED]
         self.on_executed(tuple(self._channels), laned, self._accounts.height, now)
 
-    def _requeue(self, entry: Entry) -> None:
+    def _requeue(self, entry: Entry, is_crowded_out: bool) -> None:
         """Ordered, and not consumed: its predecessor was missing, or it is inadmissible for good and leaves. # A4 A6"""
-        if self._check_state(entry.signed.bundle) is not None:
+        if is_crowded_out or self._check_state(entry.signed.bundle) is not None:
             self.counters.expired += 1
             self._drop(entry)
             return

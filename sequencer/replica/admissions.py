@@ -1,12 +1,19 @@
-"""Tell of each item of an executed block whose lane it came by, and whether it could be admitted. # L9"""
+"""Tell of each item of an executed block whose lane it came by, and what its admission means for others. # L9 A6"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 from sequencer.types.executed import ExecutedBlock
-from sequencer.types.outcome import Status
-from sequencer.types.primitives import ValidatorIndex
+from sequencer.types.item import CheckedItem, SignedBundle
+from sequencer.types.outcome import Reason, Status
+from sequencer.types.primitives import Address, Digest, ValidatorIndex
+
+Sequenced: TypeAlias = tuple[tuple[Address, int], int]
+"""A payer's channel, and a sequence of it."""
+
+_FULL = (Reason.PENDING_FULL.value, Reason.OUTBOX_FULL.value)
 
 
 def list_admissions(
@@ -15,3 +22,17 @@ def list_admissions(
     """Return (lane, is inadmissible) per item; `batches` are lane and number of items of each, in delivery order."""
     lanes = [lane for lane, count in batches for _ in range(count)]
     return [(lanes[result.index], result.status is Status.INADMISSIBLE) for result in executed.results]
+
+
+def list_consumers(items: Sequence[CheckedItem], executed: ExecutedBlock) -> dict[Sequenced, Digest]:
+    """Return by which bundle each sequence was consumed in the block."""
+    return {
+        ((checked.bundle.payer, checked.bundle.channel), checked.bundle.sequence): checked.id
+        for checked, result in zip(items, executed.results, strict=True)
+        if isinstance(checked, SignedBundle) and result.status is not Status.INADMISSIBLE
+    }
+
+
+def list_crowded_out(executed: ExecutedBlock) -> frozenset[Digest]:
+    """Return the bundles for which there was no room: in a lane again they would only be refused again."""
+    return frozenset(result.item_id for result in executed.results if result.reason in _FULL)

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sequencer.errors import StoreError
-from sequencer.replica.admissions import list_admissions
+from sequencer.replica.admissions import list_admissions, list_consumers, list_crowded_out
 from sequencer.replica.parts import Parts
 from sequencer.replica.pipeline import Finished
 from sequencer.types import effects as out
 from sequencer.types.item import SignedBundle
-from sequencer.types.outcome import Status
 from sequencer.types.primitives import Height, Instant, ValidatorIndex, get_earliest
 from sequencer.types.vote import Proposal, Vote
 
@@ -157,21 +156,17 @@ class Settling:
         for digest in self._parts.lanes.on_delivered(done.block.header.cut):
             self._parts.checks.release(digest)
         items = [checked for batch in done.checked for _, checked in batch]
-        consumers = {
-            ((checked.bundle.payer, checked.bundle.channel), checked.bundle.sequence): checked.id
-            for checked, result in zip(items, done.executed.results, strict=True)
-            if isinstance(checked, SignedBundle) and result.status is not Status.INADMISSIBLE
-        }
         own = [
             checked.id
-            for batch, items in zip(done.block.batches, done.checked, strict=True)
+            for batch, checks in zip(done.block.batches, done.checked, strict=True)
             if batch.header.lane == self._parts.config.index
-            for _, checked in items
+            for _, checked in checks
             if isinstance(checked, SignedBundle)
         ]
         bundles = [checked.bundle for checked in items if isinstance(checked, SignedBundle)]
         touched = dict.fromkeys((bundle.payer, bundle.channel) for bundle in bundles)
-        self._parts.mempool.on_executed(touched, own, self._parts.executor.height, now, consumers)
+        consumers, crowded_out = list_consumers(items, done.executed), list_crowded_out(done.executed)
+        self._parts.mempool.on_executed(touched, own, self._parts.executor.height, now, consumers, crowded_out)
         self._items_since_snapshot += len(done.executed.results)
         if self._is_snapshot_due():
             self._items_since_snapshot = 0

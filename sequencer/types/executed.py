@@ -56,8 +56,7 @@ class RollupVerdict(NamedTuple):
     source: VerdictSource | None
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """How an admitted bundle ended, at this height or at the one where it was ordered before. # A8"""
 
     item_id: Digest

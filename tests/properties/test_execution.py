@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sequencer.execution import conditions, outcome_window, rule, system_state
+from sequencer.execution import conditions, outcome_window, system_state
+from sequencer.execution.evaluation import Evaluation
 from sequencer.execution.executor import Executor
 from sequencer.execution.machines import access, amm
 from sequencer.state.journal import Journal
 from sequencer.types.outcome import Status
-from sequencer.types.verdict import Verdict
 from tests.execution_world import GENESIS, World
 from tests.properties.execution_log import check_log, make_log
 
@@ -84,11 +84,11 @@ MUTANTS: dict[str, tuple[object, str, Callable[..., object]]] = {
     "abort reverts nothing (A8)": (Journal, "revert", _keep_everything),
     "abort reverts not all (A8)": (Journal, "revert", _revert_half),
     "the highest rollup is named (A8)": (
-        rule,
-        "find_refusing",
-        lambda entry: next((p for p in reversed(entry.places.values()) if p.verdict is Verdict.NO), None),
+        Evaluation,
+        "get_refusal",
+        lambda self: self.failures[max(self.failures)] if self.failures else None,
     ),
-    "every verdict is YES (A8)": (rule, "find_refusing", lambda entry: None),
+    "every verdict is YES (A8)": (Evaluation, "get_refusal", lambda self: None),
     "unknown deps count as committed (A16)": (
         outcome_window.OutcomeWindow,
         "get_status",

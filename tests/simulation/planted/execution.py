@@ -33,13 +33,13 @@ BUGS = (
     PlantedBug(
         "deps_ignored",
         "A16",
-        (Edit("execution.automaton:OutcomeWindow.is_committed", "bundle_id in self._committed", "True"),),
+        (Edit("execution.outcome_window:OutcomeWindow.get_status", "self._statuses.get(bundle_id)", "Status.COMMIT"),),
         ("A16",),
     ),
     PlantedBug(
         "access_undeclared",
         "A7",
-        (Edit("execution.evaluation:evaluate", "leg.signer, leg.declared)", "leg.signer, None)"),),
+        (Edit("execution.evaluation:_run", "leg.signer, leg.declared,", "leg.signer, None,"),),
         ("A7",),
     ),
     PlantedBug(

@@ -74,6 +74,14 @@ def test_A17_delivered_transaction_that_cannot_pay_is_not_queued_for_ever() -> N
     assert (pool.laned, pool.mempool.size) == ([bundle.id], 0)
 
 
+def test_A3_delivered_transaction_for_which_there_was_no_room_leaves() -> None:
+    """In the lane again it would be refused again, block after block; its client decides."""
+    pool, bundle = Pool(), make_bundle()
+    pool.submit(bundle)
+    pool.execute(own=(bundle,), full=(bundle,))
+    assert (pool.laned, pool.mempool.size) == ([bundle.id], 0)
+
+
 def test_expired_transaction_leaves() -> None:
     """After its last height it can only be inadmissible."""
     pool = Pool()

@@ -104,15 +104,20 @@ class Pool:
         self.mempool.on_batched([bundle.id for bundle in bundles])
         return self.answers()
 
-    def execute(self, *consumed: SignedBundle, own: tuple[SignedBundle, ...] = ()) -> None:
-        """Execute a block that consumes the sequences of some bundles and delivers own ones."""
+    def execute(
+        self, *consumed: SignedBundle, own: tuple[SignedBundle, ...] = (), full: tuple[SignedBundle, ...] = ()
+    ) -> None:
+        """Execute a block that consumes the sequences of some bundles and delivers own ones; for `full` no room was."""
         self.accounts.height += 1
         for bundle in consumed:
             key = (bundle.bundle.payer, bundle.bundle.channel)
             self.accounts.sequences[key] = bundle.bundle.sequence + 1
         touched = [(b.bundle.payer, b.bundle.channel) for b in (*consumed, *own)]
         consumers = {((b.bundle.payer, b.bundle.channel), b.bundle.sequence): b.id for b in consumed}
-        self.mempool.on_executed(touched, [b.id for b in own], self.accounts.height, at(self.now_ms), consumers)
+        crowded_out = {bundle.id for bundle in full}
+        self.mempool.on_executed(
+            touched, [b.id for b in own], self.accounts.height, at(self.now_ms), consumers, crowded_out
+        )
 
     def time(self, now_ms: int) -> None:
         self.now_ms = now_ms

@@ -15,6 +15,7 @@ from sequencer.types import effects as out
 from sequencer.types import events
 from sequencer.types.bundle import AtLeast
 from sequencer.types.executed import Decision
+from sequencer.types.genesis import Genesis
 from sequencer.types.item import SignedBundle
 from sequencer.types.messages import Message, Sync
 from sequencer.types.outcome import Status
@@ -31,15 +32,15 @@ EXECUTOR = 100
 class SplitCluster(Cluster):
     """Four validators, and executors of gamma that follow them as full nodes do."""
 
-    def __init__(self) -> None:
-        super().__init__(GENESIS)
-        self.chain = Chain()
+    def __init__(self, genesis: Genesis = GENESIS) -> None:
+        super().__init__(genesis)
+        self.chain = Chain(genesis=genesis)
 
     def start_executor(self, index: int, recovery: Recovery = EMPTY_RECOVERY) -> None:
         identity = ExecutorIdentity(GAMMA, index, make_executor_signer(GAMMA, index))
         number = EXECUTOR + index
         self.disks.setdefault(number, Disk())
-        config = ReplicaConfig(GENESIS, None, None, VERIFY, executor=identity)
+        config = ReplicaConfig(self.genesis, None, None, VERIFY, executor=identity)
         replica = self.replicas[number] = Replica(config, recovery)
         self._perform(number, None, replica.start(at(self.now_ms)))
         for validator in range(4):
