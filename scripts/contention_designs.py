@@ -25,7 +25,7 @@ class Tally:
     bundles: int = 0
     committed: int = 0
     latencies: list[int] = field(default_factory=list)
-    """Heights from the position to the decision, of every bundle that was not refused at once."""
+    """Heights from the position to the decision, of the bundles that committed."""
     plain: int = 0
     plain_failed: int = 0
 
@@ -72,8 +72,9 @@ class LockingDesign:
 
     def _decide(self, number: int, height: int) -> None:
         waiting = self.drop(number)
-        self.tally.latencies.append(height - waiting.height)
-        self.tally.committed += not waiting.item.is_refused
+        if not waiting.item.is_refused:
+            self.tally.committed += 1
+            self.tally.latencies.append(height - waiting.height)
 
     def drop(self, number: int) -> Waiting:
         """Forget a pending bundle and open its locks."""
@@ -140,8 +141,9 @@ class QueueDecidedDesign:
 
     def _decide(self, number: int, height: int, is_timeout: bool) -> None:
         waiting = self._pending.pop(number)
-        self.tally.latencies.append(height - waiting.height)
-        self.tally.committed += not is_timeout and not waiting.item.is_refused
+        if not is_timeout and not waiting.item.is_refused:
+            self.tally.committed += 1
+            self.tally.latencies.append(height - waiting.height)
 
 
 Design: TypeAlias = LockingDesign | QueueDecidedDesign
