@@ -258,7 +258,10 @@ class Executor:
         return self._newest.get_committed_row(rollup)
 
     def get_own_row(self, rollup: RollupId) -> ExecutionRow | None:
-        """Return what the executors of a split rollup may certify of the newest height; None if nothing. # A11"""
+        """Return what the executors of a split rollup may certify of the newest height; None if nothing. # A11
+
+        Nothing is known of the height on which a snapshot stood.
+        """
         return self._newest.own_rows.get(rollup)
 
     @property

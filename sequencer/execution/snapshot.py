@@ -66,7 +66,7 @@ class Snapshot:
         )
         namespaces = tuple(_row_to_value(namespace) for namespace in self.namespaces)
         pending = _split([entry.to_value() for entry in self.pending])
-        own_states = tuple((rollup, _state_to_value(state)) for rollup, state in self.own_states)
+        own_states = tuple((rollup, state.root, _state_to_value(state)) for rollup, state in self.own_states)
         digest = self.decided[-1].commitment.digest
         return encode((SNAPSHOT_FORMAT, digest, decided, namespaces, pending, own_states))
 
@@ -168,10 +168,14 @@ def _read_row(value: object, path: str) -> SnapshotRow:
 
 
 def _read_own_state(value: object, path: str) -> tuple[RollupId, StateTree]:
+    """Read a state with its root, which tells damage; whoever wrote both is believed."""
     read = Fields(value, path)
-    rollup, content = read.uint("rollup", U32_MAX), read.take("state")
+    rollup, root, content = read.uint("rollup", U32_MAX), read.digest("root"), read.take("state")
     read.finish()
-    return rollup, _read_state(content, f"{path}.state")
+    state = _read_state(content, f"{path}.state")
+    if state.root != root:
+        raise DecodeError(f"{path}.root", "is not that of the entries")
+    return rollup, state
 
 
 def _read_state(value: object, path: str) -> StateTree:
