@@ -48,7 +48,8 @@ def test_admission_reasons_are_reasons_of_the_protocol() -> None:
     """The table of A3 names members of `Reason`, in the order of the checks."""
     stated = [row[1] for row in read_rows("A3 · Who checks what, and when")]
     assert stated == [Reason(reason).value for reason in stated]
-    assert stated == ["SEQUENCE_USED", "SEQUENCE_GAP", "NOT_YET_VALID", "EXPIRED", "UNFUNDED"]
+    sequence = ["SEQUENCE_USED", "SEQUENCE_GAP", "NOT_YET_VALID", "EXPIRED", "UNFUNDED"]
+    assert stated == [*sequence, "PENDING_FULL", "OUTBOX_FULL"]
 
 
 def test_delivery_reasons_are_reasons_of_the_protocol() -> None:
