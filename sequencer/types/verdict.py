@@ -9,10 +9,10 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from sequencer.codec import U32_MAX, U64_MAX, Fields, encode
 from sequencer.crypto.hashing import Tag, hash_tagged
@@ -56,8 +56,27 @@ class Verdict(enum.IntEnum):
     NO = 2
 
 
+class _Statement:
+    """What all statements share: the digest that executors sign."""
+
+    KIND: ClassVar[StatementKind]
+
+    @cached_property
+    def digest(self) -> Digest:
+        """H(STATEMENT ‖ statement): what executors sign."""
+        return hash_tagged(Tag.STATEMENT, encode(self.to_value()))
+
+    def to_fields(self) -> tuple[object, ...]:
+        """Return the array without the kind."""
+        return tuple([getattr(self, name) for name in self.__match_args__])  # type: ignore[attr-defined] # of a dataclass
+
+    def to_value(self) -> tuple[object, ...]:
+        """Return the array, its kind first."""
+        return (self.KIND, *self.to_fields())
+
+
 @dataclass(frozen=True)
-class VerdictStatement:
+class VerdictStatement(_Statement):
     """One rollup's verdict on a bundle, if its ancestors came out and foreign values were as assumed. # A9"""
 
     rollup: RollupId
@@ -76,22 +95,9 @@ class VerdictStatement:
         """0: the digest says which bundle."""
         return 0
 
-    @cached_property
-    def digest(self) -> Digest:
-        """H(STATEMENT ‖ statement): what executors sign."""
-        return _hash(self)
-
-    def to_fields(self) -> tuple[object, ...]:
-        """Return the array without the kind."""
-        return (self.rollup, self.bundle_id, self.verdict, self.reason, self.outputs, self.assumption)
-
-    def to_value(self) -> tuple[object, ...]:
-        """Return the array, its kind first."""
-        return (self.KIND, *self.to_fields())
-
 
 @dataclass(frozen=True)
-class BeatStatement:
+class BeatStatement(_Statement):
     """A suspended rollup's executors are back at `height`. # A13"""
 
     rollup: RollupId
@@ -103,22 +109,9 @@ class BeatStatement:
         """The height."""
         return self.height
 
-    @cached_property
-    def digest(self) -> Digest:
-        """H(STATEMENT ‖ statement): what executors sign."""
-        return _hash(self)
-
-    def to_fields(self) -> tuple[object, ...]:
-        """Return the array without the kind."""
-        return astuple(self)
-
-    def to_value(self) -> tuple[object, ...]:
-        """Return the array, its kind first."""
-        return (self.KIND, *self.to_fields())
-
 
 @dataclass(frozen=True)
-class RootStatement:
+class RootStatement(_Statement):
     """A split rollup's row at `height`: what its members can prove against once it is certified. # A11 A19"""
 
     rollup: RollupId
@@ -135,25 +128,8 @@ class RootStatement:
         """The height."""
         return self.height
 
-    @cached_property
-    def digest(self) -> Digest:
-        """H(STATEMENT ‖ statement): what executors sign."""
-        return _hash(self)
-
-    def to_fields(self) -> tuple[object, ...]:
-        """Return the array without the kind."""
-        return astuple(self)
-
-    def to_value(self) -> tuple[object, ...]:
-        """Return the array, its kind first."""
-        return (self.KIND, *self.to_fields())
-
 
 ExecutorStatement: TypeAlias = VerdictStatement | BeatStatement | RootStatement
-
-
-def _hash(statement: ExecutorStatement) -> Digest:
-    return hash_tagged(Tag.STATEMENT, encode(statement.to_value()))
 
 
 def read_statement(kind: int, read: Fields, path: str) -> ExecutorStatement:

@@ -208,3 +208,23 @@ def test_A9_executors_of_one_rollup_do_not_speak_for_another() -> None:
     certificate = sign_statement(BeatStatement(EPSILON, 7), (0,))
     assert get_refusal(check(certificate.item_bytes)) == (Reason.BAD_SIGNATURE, "item.signatures[0]")
     assert EXECUTOR_SIGNERS[3].public_key != EXECUTOR_SIGNERS[0].public_key
+
+
+@pytest.mark.parametrize("statement", [VERDICT, BEAT, ROOT])
+def test_A9_every_flipped_byte_of_a_certificate_is_refused(
+    statement: VerdictStatement | BeatStatement | RootStatement,
+) -> None:
+    """Every byte is signed, or names who signed."""
+    item = sign_statement(statement).item_bytes
+    for place in range(len(item)):
+        damaged = item[:place] + bytes([item[place] ^ 0x01]) + item[place + 1 :]
+        assert isinstance(check(damaged), Rejection), place
+
+
+def test_A4_damaged_delivery_is_read_or_refused_but_raises_nothing() -> None:
+    """What it says is proven at its position, so a change may still be a delivery here."""
+    item = DELIVERY.item_bytes
+    for bit in (0x01, 0x80):
+        for place in range(len(item)):
+            damaged = item[:place] + bytes([item[place] ^ bit]) + item[place + 1 :]
+            assert isinstance(check(damaged), Delivery | Rejection), place
