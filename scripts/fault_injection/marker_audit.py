@@ -269,6 +269,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, help="audit until `stop` appears in this folder")
     options = parser.parse_args()
+    print(f"# {__doc__.splitlines()[0]}", flush=True)
     try:
         if options.folder is not None:
             folder = options.folder

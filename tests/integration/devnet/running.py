@@ -37,7 +37,7 @@ class Devnet:
             text=True,
         )
         self.ready = self.wait_for_event("ready")
-        entries = (*self.ready["validators"], *self.ready["full_nodes"])
+        entries = (*self.ready["validators"], *self.ready["executors"], *self.ready["full_nodes"])
         self.nodes = [psutil.Process(entry["pid"]) for entry in entries]
 
     def wait_for_event(self, name: str) -> dict[str, Any]:
