@@ -27,6 +27,9 @@ GOSSIPED_MAX = 1_024
 """Deliveries remembered that came by gossip; a further one is dropped and counted."""
 PUBLISH_AGAIN_HEIGHTS = 16
 """Executed heights after which a message that is still undelivered is gossiped again."""
+DELIVERY_HEIGHTS_PER_RANK = 8
+"""Executed heights that each rank leaves to the one before it: longer than an item takes from a lane to its execution,
+for no deadline runs, and a second copy of each message would be ordered for nothing."""
 LAG_MAX = 4
 """Finalized blocks not executed yet above which nothing is relayed."""
 
@@ -87,9 +90,11 @@ class MessageRelay:
     def on_gossiped(self, checked: Sequence[CheckedItem]) -> None:
         """Remember deliveries that would take effect; anything else is no business of the relay."""
         for delivery in checked:
-            if not isinstance(delivery, Delivery) or self._outboxes.check_delivery(delivery) is not None:
+            if not isinstance(delivery, Delivery) or delivery.message.id in self._gossiped:
+                continue  # one good proof is enough: another one would be another item, with a turn of its own
+            if not self._is_good(delivery):
                 continue
-            if len(self._gossiped) >= GOSSIPED_MAX and delivery.message.id not in self._gossiped:
+            if len(self._gossiped) >= GOSSIPED_MAX:
                 self.counters.gossiped_dropped += 1
                 continue
             self.counters.gossiped += 1

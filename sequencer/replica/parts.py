@@ -19,7 +19,7 @@ from sequencer.replica.commitments import Commitments
 from sequencer.replica.configuration import ReplicaConfig
 from sequencer.replica.evidence_pool import EvidencePool, Suspicion
 from sequencer.replica.item_checks import ItemChecks
-from sequencer.replica.message_relay import MessageRelay
+from sequencer.replica.message_relay import DELIVERY_HEIGHTS_PER_RANK, MessageRelay
 from sequencer.replica.pipeline import Pipeline
 from sequencer.replica.ranked_inclusion import RankedInclusion
 from sequencer.replica.recovery import recover
@@ -143,7 +143,7 @@ class Parts:
             config.is_gossip_enabled,
             Outlook(self.executor),
         )
-        door = RankedInclusion(config.index, genesis.committee.size, add_to_lane)
+        door = RankedInclusion(config.index, genesis.committee.size, add_to_lane, DELIVERY_HEIGHTS_PER_RANK)
         self.relay = MessageRelay(self.executor.mail, genesis.item_rules.executor_sets, door)
         self.verdicts = VerdictExchange(config, self.executor, add_to_lane)
         following = Following() if config.index is None else None

@@ -1,8 +1,8 @@
 """Put items that every validator has into one validator's lane, and into the next one's only if they stay away.
 
 Validators are ranked per subject by H(RANK ‖ subject ‖ index). Rank 0 puts an item into its lane at once, rank j if it
-is still wanted 2·j heights after it was wanted here first; nobody puts one in twice, nor two of one subject at one
-executed height. # A9 A19
+is still wanted k·j heights after it was wanted here first; nobody puts one in twice, nor two of one subject at one
+executed height. k is 2 for certificates. # A9 A19
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sequencer.mempool.ranking import compute_rank
 from sequencer.types.primitives import Digest, Height, Instant, ValidatorIndex
 
 HEIGHTS_PER_RANK = 2
-"""Executed heights that each rank leaves to the one before it."""
+"""Executed heights that each rank leaves to the one before it, where a deadline runs."""
 WANTED_MAX = 16_384
 """Items remembered at once; a further one waits until one is wanted no longer."""
 
@@ -40,8 +40,15 @@ class _Turn:
 class RankedInclusion:
     """The items of one sort that wait for their turn, or are on their way through the own lane."""
 
-    def __init__(self, own_index: ValidatorIndex | None, committee_size: int, add_to_lane: AddToLane | None) -> None:
-        """Without a lane nothing is ever included."""
+    def __init__(
+        self,
+        own_index: ValidatorIndex | None,
+        committee_size: int,
+        add_to_lane: AddToLane | None,
+        heights_per_rank: int = HEIGHTS_PER_RANK,
+    ) -> None:
+        """Without a lane nothing is ever included; `heights_per_rank` is what each rank leaves to the one before it."""
+        self._heights_per_rank = heights_per_rank
         self._own_index = own_index
         self._committee_size = committee_size
         self._add_to_lane = add_to_lane
@@ -98,4 +105,4 @@ class RankedInclusion:
             self.postponed += 1
             return None
         rank = compute_rank(entry.subject, self._own_index, self._committee_size)
-        return _Turn(height + rank * HEIGHTS_PER_RANK)
+        return _Turn(height + rank * self._heights_per_rank)

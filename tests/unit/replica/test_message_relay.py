@@ -158,14 +158,31 @@ def test_A19_delivery_without_proof_from_gossip_is_not_relayed() -> None:
     assert (node.lane, node.relay.counters.gossiped) == ([], 0)
 
 
+def test_A19_other_proof_of_a_gossiped_message_is_no_second_item() -> None:
+    """Executors that stand at different heights prove by different roots: one of them is enough while it is good."""
+    message = make_message("split", SPLIT)
+    node = Node(World(), find_index(0, message))
+    node.world.remembered = {10, 11}
+    node.relay.on_gossiped([Delivery(message, 10, PATH), Delivery(message, 11, PATH)])
+    node.execute(2)
+    node.relay.on_gossiped([Delivery(message, 11, PATH)])
+    node.execute(2)
+    assert node.lane == [Delivery(message, 10, PATH).item_bytes]
+    node.world.remembered = {11}
+    node.execute()
+    node.relay.on_gossiped([Delivery(message, 11, PATH)])
+    node.execute()
+    assert node.lane == [Delivery(message, height, PATH).item_bytes for height in (10, 11)]
+
+
 def test_gossip_beyond_the_bound_is_dropped_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is remembered already may still be replaced by a newer proof."""
+    """Of a message that is remembered already another proof is not even looked at."""
     monkeypatch.setattr(message_relay, "GOSSIPED_MAX", 2)
     node = Node(World())
     messages = [make_message(name, SPLIT) for name in ("first", "second", "third", "first")]
     node.relay.on_gossiped([Delivery(message, 10, PATH) for message in messages])
     assert node.relay.get_bounds() == {"deliveries_gossiped": (2, 2)}
-    assert (node.relay.counters.gossiped, node.relay.counters.gossiped_dropped) == (3, 1)
+    assert (node.relay.counters.gossiped, node.relay.counters.gossiped_dropped) == (2, 1)
 
 
 def test_only_the_oldest_messages_of_a_source_are_relayed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
