@@ -79,6 +79,7 @@ class Executor:
         self._decisions = DecisionTable()
         self._run: BlockRun | None = None
         self._automaton = self._make_automaton()
+        self._spare: tuple[Height, OutcomeAutomaton] | None = None
         self.mail = Mail(version.states, self._rules.is_split, self.height, lambda key: self._system.get(key))
         """Messages between rollups, as of the newest executed block."""
 
@@ -310,15 +311,19 @@ class Executor:
 
     def check_bundle(self, bundle: Bundle) -> BundleCheck:
         """Tell what would become of the bundle as the only item of the next block; changes nothing."""
-        automaton = self._automaton
-        if self._run is not None:
-            automaton = self._make_automaton()
-        else:
-            self._show_next_block(automaton)
-        seen = automaton.foresee(bundle)
+        seen = self._get_idle_automaton().foresee(bundle)
         failures = () if seen.entry is None else get_failures(seen.entry)
         unjudged = tuple(rollup for rollup in bundle.rollups if rollup not in self.runs)
         return BundleCheck(seen.rejection, seen.status, seen.reason, seen.fee, failures, unjudged)
+
+    def _get_idle_automaton(self) -> OutcomeAutomaton:
+        """Return an automaton that stands after the newest executed block, also while the next one is under way."""
+        if self._run is None:
+            self._show_next_block(self._automaton)
+            return self._automaton
+        if self._spare is None or self._spare[0] != self.height:
+            self._spare = (self.height, self._make_automaton())  # once per height, for it costs what is pending
+        return self._spare[1]
 
     def get_failures(self, bundle_id: Digest) -> tuple[Failure, ...]:
         """Return what rollups expected and found when the bundle aborted; only the newest 4,096 are known."""

@@ -156,8 +156,7 @@ class NodeQueries:
 
     async def get_story(self, bundle_id: Digest) -> BundleStory:
         """Return the course of a bundle: from the log as it is stored, else from the mempool."""
-        newest = self._reports.height
-        story = await self._read(read_story, self._reader, self._genesis, bundle_id, newest)
+        story = await self._read(read_story, self._reader, self._genesis, bundle_id)
         return remember(story or BundleStory(bundle_id), self._replica)
 
     def get_failures(self, bundle_id: Digest) -> tuple[Failure, ...]:

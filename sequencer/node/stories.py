@@ -23,7 +23,7 @@ SEARCH_HEIGHTS_MAX = 64
 """Heights from the one that ordered a bundle in which certificates about it are looked for."""
 
 
-def read_story(reader: BlockReader, genesis: Genesis, bundle_id: Digest, newest: Height) -> BundleStory | None:
+def read_story(reader: BlockReader, genesis: Genesis, bundle_id: Digest) -> BundleStory | None:
     """Return what the store tells of an ordered bundle; None if it was not ordered, or that is pruned."""
     row = reader.get_transaction(bundle_id)
     if row is None:
@@ -40,7 +40,7 @@ def read_story(reader: BlockReader, genesis: Genesis, bundle_id: Digest, newest:
         row.decided_height,
         decision=None if decided is None else _find_decision(decided, bundle_id),
         rows=rows,
-        certificates=() if bundle is None else _find_certificates(reader, genesis, bundle, row, newest),
+        certificates=() if bundle is None else _find_certificates(reader, genesis, bundle, row),
     )
 
 
@@ -69,13 +69,13 @@ def _read_bundle(reader: BlockReader, genesis: Genesis, row: TransactionRow) -> 
 
 
 def _find_certificates(
-    reader: BlockReader, genesis: Genesis, bundle: Bundle, row: TransactionRow, newest: Height
+    reader: BlockReader, genesis: Genesis, bundle: Bundle, row: TransactionRow
 ) -> tuple[OrderedCertificate, ...]:
-    """Return the certificates about the bundle, from where it was ordered to where it was decided."""
+    """Return the certificates about a decided bundle, from where it was ordered to where it was decided."""
     kinds = {genesis.get_rollup(rollup).kind for rollup in bundle.rollups}
-    if RollupKind.SPLIT not in kinds:
+    if RollupKind.SPLIT not in kinds or row.decided_height is None:
         return ()
-    until = min(row.decided_height or newest, row.height + SEARCH_HEIGHTS_MAX)
+    until = min(row.decided_height, row.height + SEARCH_HEIGHTS_MAX)
     heights = range(row.height, until + 1)
     return tuple(found for height in heights for found in _read_certificates(reader, genesis, bundle.id, height))
 

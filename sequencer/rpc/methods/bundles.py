@@ -16,11 +16,15 @@ from sequencer.types.primitives import RollupId
 from sequencer.types.receipt import Receipt
 from sequencer.types.verdict import VerdictStatement
 
+STORY_UNITS = 8
+"""What a story costs beside the call itself: blocks are read for it."""
+
 
 async def get_bundle_receipt(call: Call) -> object:
     """Tell the course of a bundle; `proof` is there once a certificate covers the height that decided it."""
     bundle_id = call.read.digest("id")
     call.read.finish()
+    call.charge(STORY_UNITS)
     story = await call.queries.get_story(bundle_id)
     proof = None if story.decided_height is None else await call.queries.get_receipt(bundle_id)
     return story_to_json(story, proof, call.queries.genesis)

@@ -9,7 +9,7 @@ from sequencer.execution.explanations import Wait
 from sequencer.execution.outlook import Outlook
 from sequencer.types.bundle import AtLeast
 from sequencer.types.outcome import Status
-from tests.execution_world import ALPHA, BALANCE, BOB, make_leg, transfer
+from tests.execution_world import ALPHA, BALANCE, BOB, make_child, make_leg, transfer
 from tests.split_chain import Chain, say_no, say_yes, touch
 from tests.split_world import DELTA, EPSILON
 
@@ -100,3 +100,22 @@ def test_outlook_holds_back_what_touches_a_suspended_rollup() -> None:
     while not chain.executor.is_suspended(EPSILON):
         chain.run()
     assert not outlook.passes(chain.bundle(touch(EPSILON, "n")))
+
+
+def test_check_while_a_block_is_under_way_is_about_the_finished_one() -> None:
+    """Half a block shows nowhere, and asking changes nothing of it."""
+    chain, other = Chain(), Chain()
+    first = [chain.bundle(touch(ALPHA, "m"), touch(DELTA, "m")), chain.bundle(touch(ALPHA, "n"))]
+    for one in (chain, other):
+        one.run(first[0])
+    asked = chain.bundle(touch(ALPHA, "o"), channel=1)
+    before = chain.executor.check_bundle(asked)
+    items = [chain.make_item(first[1]), chain.make_item(say_yes(first[0]))]
+    chain.executor.begin(make_child(chain.executor.header), items)
+    chain.executor.step(1)
+    during = [chain.executor.check_bundle(asked) for _ in range(2)]
+    chain.executor.step(1)
+    chain.executor.finish()
+    other.execute_items(items)
+    assert during == [before, before]
+    assert chain.executor.take_snapshot() == other.executor.take_snapshot()

@@ -34,9 +34,9 @@ def run_stored(chain: Chain, store: NodeStore, *items: Item) -> None:
     store.perform([PersistBlock(block), StoreExecution(executed)])
 
 
-def tell(store: NodeStore, bundle: Bundle, newest: int) -> tuple[BundleStatus, object, object]:
+def tell(store: NodeStore, bundle: Bundle) -> tuple[BundleStatus, object, object]:
     """Return status, place of the order and height of the decision."""
-    story = read_story(store.reader, SPLIT_GENESIS, bundle.id, newest)
+    story = read_story(store.reader, SPLIT_GENESIS, bundle.id)
     assert story is not None
     return story.status, story.height, story.decided_height
 
@@ -48,7 +48,7 @@ def test_bundle_decided_later_is_told_and_proven_after_a_restart(tmp_path: Path)
     bundle, other = chain.bundle(touch(ALPHA, "m"), touch(DELTA, "m")), chain.bundle(touch(ALPHA, "n"), channel=1)
     run_stored(chain, store)
     run_stored(chain, store, other, bundle)
-    waiting = tell(store, bundle, 2)
+    waiting = tell(store, bundle)
     run_stored(chain, store)
     run_stored(chain, store, say_yes(bundle))
     unproven = build_stored_receipt(store.reader, bundle.id)
@@ -57,7 +57,7 @@ def test_bundle_decided_later_is_told_and_proven_after_a_restart(tmp_path: Path)
     store.close()
 
     reader = open_store(home).reader
-    story = read_story(reader, SPLIT_GENESIS, bundle.id, 4)
+    story = read_story(reader, SPLIT_GENESIS, bundle.id)
     receipt = build_stored_receipt(reader, bundle.id)
 
     assert waiting == (BundleStatus.PENDING, 2, None)
@@ -80,7 +80,7 @@ def test_certificates_that_did_not_count_are_told_with_their_result(tmp_path: Pa
     bundle = chain.bundle(touch(DELTA, "m"))
     run_stored(chain, store, bundle)
     run_stored(chain, store, say_no(bundle), say_yes(bundle))
-    story = read_story(store.reader, SPLIT_GENESIS, bundle.id, 2)
+    story = read_story(store.reader, SPLIT_GENESIS, bundle.id)
     assert story is not None
     assert [one.result.reason for one in story.certificates] == ["", "STALE"]
     assert story.status is BundleStatus.ABORTED
@@ -88,4 +88,4 @@ def test_certificates_that_did_not_count_are_told_with_their_result(tmp_path: Pa
 
 def test_unknown_bundle_has_no_story(tmp_path: Path) -> None:
     """Control."""
-    assert read_story(open_store(make_home(tmp_path)).reader, SPLIT_GENESIS, bytes(32), 1) is None
+    assert read_story(open_store(make_home(tmp_path)).reader, SPLIT_GENESIS, bytes(32)) is None
