@@ -29,6 +29,8 @@ from sequencer.types.verdict import ExecutorCertificate, VerdictStatement
 
 SYSTEM_NAME = "system"
 """What namespace 0 is called where a rollup's name is read."""
+ITEMS_PER_UNIT = 16
+"""Items of the proven block per unit of the caller's rate: all of them are hashed, about 5 µs each."""
 STORE_SECONDS_MAX = 1.0
 """How long a certificate may take to the disk; then there is none."""
 VERDICT_PAGE_HEIGHTS = 10
@@ -196,6 +198,7 @@ async def _get_certified(call: Call, certificate: CommitmentCertificate, height:
     records = await _get_records(call, height, certificate.height + 1)
     if height + len(records) <= certificate.height:
         await raise_not_found(call, height + len(records))
+    call.charge(len(records[0].block.results) // ITEMS_PER_UNIT)
     commitments = tuple(record.block.commitment for record in records[1:])
     return CertifiedBlock(records[0].block, commitments, certificate)
 
