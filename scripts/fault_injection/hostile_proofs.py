@@ -135,11 +135,12 @@ def save_message(cluster: Cluster, genesis: Genesis, folder: Path) -> None:
     """Send an amount from alpha to beta, and save the proof that it left; it may have arrived meanwhile."""
     entry = next(entry for entry in cluster.ready["accounts"] if entry["name"] == "alice")
     alice = Account(bytes.fromhex(Path(entry["key_file"]).read_text().strip()))
-    sending = operation("send", genesis.get_rollup_by_name("beta").id, ASSET, alice.address, 5)
+    source, destination = (genesis.get_rollup_by_name(name).id for name in ("alpha", "beta"))
+    sending = operation("send", destination, ASSET, alice.address, 5)
     bundle = BundleBuilder(genesis).add_leg("alpha", alice, [sending]).build(alice, 0, 0, valid_until=VALID_UNTIL)
     signed = sign_bundle(bundle, [alice])
     cluster.call("val0", "seq_sendTransaction", transaction={"item": "0x" + signed.item_bytes.hex()})
-    question: dict[str, Any] = {"rollup": "alpha", "id": "0x" + compute_message_id(bundle.id, 0, 0).hex()}
+    question: dict[str, Any] = {"rollup": "alpha", "id": "0x" + compute_message_id(source, bundle.id, 0, 0).hex()}
 
     def is_provable() -> bool:
         try:

@@ -102,6 +102,7 @@ def _show_message(view: MessageView, genesis: Genesis) -> dict[str, object]:
     message = view.message
     return {
         "id": "0x" + message.id.hex(),
+        "bundle": "0x" + message.bundle_id.hex(),
         "source": _name_rollup(message.source, genesis),
         "destination": _name_rollup(message.destination, genesis),
         "asset": message.asset,

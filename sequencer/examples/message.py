@@ -25,13 +25,13 @@ HEIGHTS_AFTER = 8
 async def run(stage: Stage) -> dict[str, object]:
     """Send, wait for the arrival, and look again later."""
     source, destination = "alpha", "beta"
-    target = stage.client.genesis.get_rollup_by_name(destination).id
+    origin, target = (stage.client.genesis.get_rollup_by_name(name).id for name in (source, destination))
     bob_before = await stage.get_balance(destination, "gold", stage.bob)
     stage.say(f"Alice sends {GOLD} gold from {source} to Bob on {destination}.")
     send = operation("send", target, "gold", stage.bob.address, GOLD)
     sent = await stage.send(stage.make_builder().add_leg(source, stage.alice, [send]))
     stage.tell(sent)
-    message_id = compute_message_id(sent.receipt.bundle_id, 0, 0)
+    message_id = compute_message_id(origin, sent.receipt.bundle_id, 0, 0)
     arrived = await wait_for_arrival(stage, destination, bob_before + GOLD)
     stage.say(f"  message {message_id.hex()[:16]}… arrived by height {arrived}, sent at {sent.receipt.height}")
     await wait_for_height(stage, arrived + HEIGHTS_AFTER)

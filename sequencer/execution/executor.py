@@ -106,7 +106,7 @@ class Executor:
 
         Of `runs` only those go on whose states the snapshot holds.
         """
-        read = read_snapshot(snapshot, header, genesis.chain_id)
+        read = read_snapshot(snapshot, header, genesis)
         rows = tuple(namespace.row for namespace in read.namespaces)
         states = {n.row.namespace: n.state for n in read.namespaces if n.state is not None}
         states.update({rollup: state for rollup, state in read.own_states if rollup in runs})

@@ -27,14 +27,15 @@ class _Contents(NamedTuple):
     """What an outbox held while its root was `root`."""
 
     root: Digest
+    ids: tuple[Digest, ...]
+    """Ascending."""
     messages: tuple[bytes, ...]
-    """Ascending by id."""
+    """In the order of their ids."""
 
     def find(self, message_id: Digest) -> int | None:
-        """Return the index of a message; its id is the last field, so its bytes end with it."""
-        index = bisect_left(self.messages, message_id, key=lambda message: message[-len(message_id) :])
-        is_found = index < len(self.messages) and self.messages[index].endswith(message_id)
-        return index if is_found else None
+        """Return the index of a message, or None if it is not there."""
+        index = bisect_left(self.ids, message_id)
+        return index if index < len(self.ids) and self.ids[index] == message_id else None
 
 
 class Outbox:
@@ -75,8 +76,9 @@ class Outbox:
         return self.root != before
 
     def _remember(self) -> None:
-        messages = tuple(message for _, message in sorted(self._messages.items()))
-        self._history.append(_Contents(compute_root(messages), messages))
+        ids = tuple(sorted(self._messages))
+        messages = tuple([self._messages[message_id] for message_id in ids])
+        self._history.append(_Contents(compute_root(messages), ids, messages))
 
     def prove(self, message_id: Digest, root: Digest) -> tuple[CrossMessage, MerklePath] | None:
         """Return the message with its path to `root`, delivered since or not; None if that root is not known here."""

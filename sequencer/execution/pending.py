@@ -91,8 +91,9 @@ class PendingBundle:
 
     @cached_property
     def digest(self) -> Digest:
-        """H(PENDING ‖ entry with the id in place of the body): what the pending root holds of it."""
-        return hash_tagged(Tag.PENDING, encode((self.id, *self._get_fields())))
+        """H(PENDING ‖ entry with a bundle's id in place of the bundle): what the pending root holds of it."""
+        body = self.id if self.message is None else self.message.to_value()
+        return hash_tagged(Tag.PENDING, encode((body, *self._get_fields())))
 
     def _get_fields(self) -> tuple[object, ...]:
         places = tuple([_place_to_value(place) for place in self.places])

@@ -26,8 +26,9 @@ from sequencer.types.block import BlockHeader
 from sequencer.types.bundle import read_key, read_state_value
 from sequencer.types.commitment import Commitment
 from sequencer.types.executed import ExecutionRow
+from sequencer.types.genesis import Genesis, RollupKind
 from sequencer.types.outcome import OutcomeLeaf
-from sequencer.types.primitives import Digest, RollupId, StateValue
+from sequencer.types.primitives import RollupId, StateValue
 
 SNAPSHOT_FORMAT = "ssq-snapshot-2"
 CHUNK_LENGTH = 4_096
@@ -89,22 +90,22 @@ class Snapshot:
         return snapshot
 
 
-def read_snapshot(data: bytes, header: BlockHeader, chain_id: Digest) -> Snapshot:
+def read_snapshot(data: bytes, header: BlockHeader, genesis: Genesis) -> Snapshot:
     """Read the state after `header`; raises `StoreError` if the bytes do not hash to what they claim."""
     try:
         snapshot = Snapshot.from_bytes(data)
     except DecodeError as error:
         raise StoreError(f"snapshot of height {header.height}: {error}") from None
-    problem = _find_problem(snapshot, header, chain_id)
+    problem = _find_problem(snapshot, header, genesis)
     if problem is not None:
         raise StoreError(f"snapshot of height {header.height}: {problem}")
     return snapshot
 
 
-def _find_problem(snapshot: Snapshot, header: BlockHeader, chain_id: Digest) -> str | None:
+def _find_problem(snapshot: Snapshot, header: BlockHeader, genesis: Genesis) -> str | None:
     commitments = [decided.commitment for decided in snapshot.decided]
     newest = commitments[-1]
-    if (newest.chain_id, newest.height, newest.block_digest) != (chain_id, header.height, header.digest):
+    if (newest.chain_id, newest.height, newest.block_digest) != (genesis.chain_id, header.height, header.digest):
         return "is of another block"
     if len(commitments) != min(header.height + 1, DEPENDENCY_HEIGHTS):
         return f"holds {len(commitments)} commitments"
@@ -116,7 +117,16 @@ def _find_problem(snapshot: Snapshot, header: BlockHeader, chain_id: Digest) -> 
         return "has a state that is not under its root"
     if compute_pending_root(snapshot.pending) != newest.pending_root:
         return "has open bundles that are not under their root"
+    if any(earlier.position >= later.position for earlier, later in pairwise(snapshot.pending)):
+        return "has open bundles that are not in log order"
+    if _list_bare(snapshot) != [rollup.id for rollup in genesis.rollups if rollup.kind is RollupKind.SPLIT]:
+        return "has not the state of every native rollup, and of these alone"
     return None
+
+
+def _list_bare(snapshot: Snapshot) -> list[RollupId]:
+    """Return the namespaces that come without their state."""
+    return [namespace.row.namespace for namespace in snapshot.namespaces if namespace.state is None]
 
 
 def _split(elements: Sequence[object]) -> tuple[tuple[object, ...], ...]:

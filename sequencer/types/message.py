@@ -13,6 +13,8 @@ from functools import cached_property
 from sequencer.codec import U32_MAX, U64_MAX, Fields, encode
 from sequencer.crypto.hashing import Tag, hash_tagged
 from sequencer.errors import DecodeError
+from sequencer.types.bundle import OPERATIONS_PER_LEG_MAX
+from sequencer.types.parameters import LEGS_MAX
 from sequencer.types.primitives import Address, Digest, Height, RollupId
 from sequencer.types.receipt import MerklePath
 
@@ -21,7 +23,7 @@ DELIVER_KIND = 5
 _ASSET = re.compile(r"[A-Za-z0-9]{1,16}\Z")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CrossMessage:
     """An amount that left `source` for an account on `destination`."""
 
@@ -33,12 +35,21 @@ class CrossMessage:
     to: Address
     amount: int
     """≥ 1."""
-    id: Digest
-    """`compute_message_id` of the operation that sent it: the key under which it is delivered once."""
+    bundle_id: Digest
+    leg: int
+    """0..15."""
+    operation: int
+    """0..63; the operation of that leg that sent it."""
+
+    @cached_property
+    def id(self) -> Digest:
+        """The key under which it is delivered once; never read, so nobody can take another item's."""
+        return compute_message_id(self.source, self.bundle_id, self.leg, self.operation)
 
     def to_value(self) -> tuple[object, ...]:
         """Return the array."""
-        return (self.source, self.destination, self.asset, self.sender, self.to, self.amount, self.id)
+        origin = (self.bundle_id, self.leg, self.operation)
+        return (self.source, self.destination, self.asset, self.sender, self.to, self.amount, *origin)
 
     def to_bytes(self) -> bytes:
         """Return the leaf of the source's outbox root."""
@@ -55,7 +66,9 @@ class CrossMessage:
             read.digest("sender"),
             read.digest("to"),
             read.uint("amount", U64_MAX),
-            read.digest("id"),
+            read.digest("bundle_id"),
+            read.uint("leg", LEGS_MAX - 1),
+            read.uint("operation", OPERATIONS_PER_LEG_MAX - 1),
         )
         read.finish()
         if not _ASSET.match(message.asset):
@@ -67,9 +80,13 @@ class CrossMessage:
         return message
 
 
-def compute_message_id(bundle_id: Digest, leg: int, operation: int) -> Digest:
-    """Return H(MESSAGE ‖ bundle id ‖ leg index ‖ operation index)."""
-    return hash_tagged(Tag.MESSAGE, bundle_id, leg.to_bytes(8, "big"), operation.to_bytes(8, "big"))
+def compute_message_id(source: RollupId, bundle_id: Digest, leg: int, operation: int) -> Digest:
+    """Return H(MESSAGE ‖ source ‖ bundle id ‖ leg index ‖ operation index).
+
+    So the executors of one rollup, whatever they certify, never name a message of another one, nor a bundle. # A12
+    """
+    place = (source.to_bytes(8, "big"), bundle_id, leg.to_bytes(8, "big"), operation.to_bytes(8, "big"))
+    return hash_tagged(Tag.MESSAGE, *place)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sequencer.execution.machines.access import LegState, Revert, Value
 from sequencer.execution.machines.arguments import expect_count, take, take_address, take_amount, take_asset
 from sequencer.execution.machines.transfer import debit
-from sequencer.types.message import CrossMessage, compute_message_id
+from sequencer.types.message import CrossMessage
 from sequencer.types.primitives import RollupId
 
 SEND = "send"
@@ -22,8 +22,8 @@ def send(state: LegState, arguments: tuple[Value, ...]) -> None:
     asset, to, amount = take_asset(arguments, 1), take_address(arguments, 2), take_amount(arguments, 3)
     debit(state, asset, amount)
     origin = state.origin
-    message_id = compute_message_id(origin.bundle_id, origin.leg, state.operation)
-    state.send(CrossMessage(origin.rollup, destination, asset, state.signer, to, amount, message_id))
+    place = (origin.bundle_id, origin.leg, state.operation)
+    state.send(CrossMessage(origin.rollup, destination, asset, state.signer, to, amount, *place))
     state.outputs["amount"] = amount
 
 

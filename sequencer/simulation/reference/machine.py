@@ -22,7 +22,7 @@ from sequencer.types.bundle import (
     TimeWindow,
     read_key,
 )
-from sequencer.types.message import CrossMessage, compute_message_id
+from sequencer.types.message import CrossMessage
 from sequencer.types.primitives import Address, Digest, Height, RollupId, StateValue
 
 State: TypeAlias = dict[str, StateValue]
@@ -87,9 +87,9 @@ class View:
         """Put a message into the outbox, which no declaration covers: nothing can read it. # A19"""
         self._sent += 1
         demand(self._sent <= SENDS_PER_LEG_MAX, "TOO_MANY_MESSAGES")
-        message_id = compute_message_id(self._bundle_id, self._index, self.operation)
-        message = CrossMessage(self.rollup, destination, asset, self.signer, to, amount, message_id)
-        self.state[OUTBOX + message_id.hex()] = message.to_bytes()
+        place = (self._bundle_id, self._index, self.operation)
+        message = CrossMessage(self.rollup, destination, asset, self.signer, to, amount, *place)
+        self.state[OUTBOX + message.id.hex()] = message.to_bytes()
 
 
 def meets(condition: Condition, view: View, place: Place) -> None:

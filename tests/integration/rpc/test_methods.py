@@ -323,7 +323,7 @@ async def test_message_is_proven_by_the_id(served: Served) -> None:
     signed = SignedBundle(bundle, (ALICE.sign(bundle.signing_bytes),))
     await get(served, "seq_sendTransaction", transaction={"item": to_hex(signed.item_bytes)})
     served.node.advance()
-    message_id = compute_message_id(bundle.id, 0, 0)
+    message_id = compute_message_id(1, bundle.id, 0, 0)
     view = await get_file(served, kind="message", rollup="alpha", id=to_hex(message_id))
     assert isinstance(view, MessageView)
     assert (view.message.id, view.message.amount, view.height) == (message_id, 5, 1)

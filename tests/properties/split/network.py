@@ -279,7 +279,7 @@ def forge_delivery(delivery: Delivery, random: Random) -> Delivery:
     message = delivery.message
     return random.choice(
         (
-            replace(delivery, message=replace(message, amount=message.amount + 1, id=random.randbytes(32))),
+            replace(delivery, message=replace(message, amount=message.amount + 1, bundle_id=random.randbytes(32))),
             replace(delivery, message=replace(message, to=random.randbytes(32))),
             replace(delivery, height=delivery.height + 1),
         )

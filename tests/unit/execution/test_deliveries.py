@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from sequencer.execution.executor import Executor
 from sequencer.execution.machines.access import make_outbox_key
 from sequencer.types.bundle import AtLeast, Bundle, Operation
 from sequencer.types.item import CheckedItem, check_item
-from sequencer.types.message import CrossMessage, Delivery, compute_message_id
+from sequencer.types.message import Delivery, compute_message_id
 from sequencer.types.outcome import ItemResult, OutcomeLeaf, Status
 from sequencer.types.primitives import SYSTEM_NAMESPACE, Digest
 from tests.execution_world import (
@@ -43,7 +44,7 @@ def send(world: World, *amounts: int) -> tuple[Digest, ...]:
     """Execute one bundle of Alice's that sends these amounts to Bob; return the ids of the messages."""
     bundle = world.make_bundle(make_leg(ALPHA, *[make_send(amount) for amount in amounts]))
     assert world.execute(bundle).results[0].reason == ""
-    return tuple(compute_message_id(bundle.id, 0, operation) for operation in range(len(amounts)))
+    return tuple(compute_message_id(ALPHA, bundle.id, 0, operation) for operation in range(len(amounts)))
 
 
 def prove(world: World, message_id: Digest) -> Delivery:
@@ -119,7 +120,7 @@ def test_A19_forged_delivery_has_no_effect() -> None:
     world = World()
     (message_id,) = send(world, 5)
     real = prove(world, message_id)
-    forged = CrossMessage(ALPHA, BETA, "USD", ALICE, BOB, 6, message_id)
+    forged = replace(real.message, amount=6)
     results = deliver(world, Delivery(forged, real.height, real.path), Delivery(real.message, 99, real.path))
     assert [result.reason for result in results] == ["NO_PROOF", "NO_PROOF"]
     assert world.get_balance(BETA, BOB) == BALANCE
@@ -182,7 +183,7 @@ def test_A19_restart_in_between_changes_nothing() -> None:
     """Outbox, remembered roots and inbox are in the snapshot: the same commitments, the same proofs."""
     world, restarted = World(), World()
     bundles: list[Bundle] = [world.make_bundle(make_leg(ALPHA, make_send(amount))) for amount in (1, 2, 3)]
-    message_ids = [compute_message_id(bundle.id, 0, 0) for bundle in bundles]
+    message_ids = [compute_message_id(ALPHA, bundle.id, 0, 0) for bundle in bundles]
     for step in range(3):
         snapshot, header = restarted.executor.take_snapshot(), restarted.executor.header
         restarted.executor = Executor.restore(GENESIS, snapshot, header)

@@ -32,7 +32,7 @@ from sequencer.state.journal import Journal
 from sequencer.state.state_tree import build_tree
 from sequencer.types.bundle import Operation
 from sequencer.types.genesis import Genesis
-from sequencer.types.message import CrossMessage, Delivery, compute_message_id
+from sequencer.types.message import CrossMessage, Delivery
 from sequencer.types.outcome import Reason, Rejection
 from sequencer.types.primitives import StateValue
 from tests.execution_world import ALICE, ALPHA, BALANCE, BETA, BOB, GAMMA, GENESIS, RESERVE, World, make_leg
@@ -52,7 +52,7 @@ def send(state: LegState, *arguments: Value) -> None:
 
 
 def make_message(number: int = 0, amount: int = 7) -> CrossMessage:
-    return CrossMessage(ALPHA, BETA, "USD", ALICE, BOB, amount, compute_message_id(BUNDLE_ID, 0, number))
+    return CrossMessage(ALPHA, BETA, "USD", ALICE, BOB, amount, BUNDLE_ID, 0, number)
 
 
 def make_book(*messages: CrossMessage) -> OutboxBook:
@@ -89,7 +89,7 @@ def test_send_debits_the_sender_and_puts_the_message_into_the_outbox() -> None:
     state = make_state((USD_ALICE, 10))
     state.operation = 2
     send(state, BETA, "USD", BOB, 7)
-    message = CrossMessage(ALPHA, BETA, "USD", ALICE, BOB, 7, compute_message_id(BUNDLE_ID, 3, 2))
+    message = CrossMessage(ALPHA, BETA, "USD", ALICE, BOB, 7, BUNDLE_ID, 3, 2)
     assert dict(state.journal.writes) == {USD_ALICE: 3, make_outbox_key(message.id): message.to_bytes()}
     assert state.outputs == {"amount": 7}
 
@@ -195,7 +195,7 @@ def test_delivery_without_proof_has_no_effect(change: str) -> None:
     forged = {
         "amount": Delivery(make_message(0, 8), delivery.height, delivery.path),
         "height": Delivery(message, 6, delivery.path),
-        "source": Delivery(CrossMessage(BETA, ALPHA, "USD", ALICE, BOB, 7, message.id), 5, delivery.path),
+        "source": Delivery(CrossMessage(BETA, ALPHA, "USD", ALICE, BOB, 7, BUNDLE_ID, 0, 0), 5, delivery.path),
         "path": Delivery(message, 5, make_delivery(other, book).path),
         "unsent": Delivery(make_message(2), 5, delivery.path),
     }[change]

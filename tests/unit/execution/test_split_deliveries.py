@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
+from sequencer.crypto.merkle import compute_root
 from sequencer.execution.assets import sum_assets
 from sequencer.execution.commitments import EMPTY_ROOT
 from sequencer.execution.deliveries import make_in_flight_key
@@ -17,10 +19,11 @@ from sequencer.types.bundle import Bundle, Operation
 from sequencer.types.message import Delivery, compute_message_id
 from sequencer.types.outcome import Status
 from sequencer.types.primitives import SYSTEM_NAMESPACE, Digest
+from sequencer.types.receipt import MerklePath
 from sequencer.types.verdict import RootStatement, Verdict, VerdictStatement
 from tests.execution_world import ALICE, ALPHA, BALANCE, BOB, make_leg, transfer
 from tests.split_chain import FREE, WITHIN, Chain, Item, declare, say_no, say_yes
-from tests.split_world import DELTA, SPLIT_GENESIS
+from tests.split_world import DELTA, EPSILON, SPLIT_GENESIS
 
 RUNNING = frozenset({DELTA})
 TOTALS = sum((sum_assets(rollup.state) for rollup in SPLIT_GENESIS.rollups), Counter())
@@ -62,7 +65,7 @@ class Pair:
 
 
 def get_message_id(bundle: Bundle) -> Digest:
-    return compute_message_id(bundle.id, 0, 0)
+    return compute_message_id(bundle.rollups[0], bundle.id, 0, 0)
 
 
 def get_in_flight(chain: Chain, source: int) -> object:
@@ -245,3 +248,17 @@ def test_A19_statuses_of_a_delivery_are_those_of_an_item() -> None:
     decision = pair.validator.blocks[-1].decisions[1]
     assert (decision.status, decision.reason, decision.fee, decision.verdicts) == (Status.COMMIT, "", 0, ())
     assert (decision.ordered_height, decision.ordered_index) == (2, 1)
+
+
+def test_A12_lying_executors_of_one_source_take_nobody_elses_message() -> None:
+    """All of delta's lie: what they certify as sent copies a message of alpha's, which arrives all the same."""
+    pair = Pair()
+    bundle = pair.bundle(EPSILON, ALPHA)
+    pair.run(bundle)
+    real = pair.prove(ALPHA, bundle)
+    copied = replace(real.message, source=DELTA)
+    root = replace(pair.certify_row(), height=1, outbox_root=compute_root([copied.to_bytes()]))
+    pair.run()
+    pair.run(root, Delivery(copied, 1, MerklePath(0, 1, ())), real)
+    assert pair.get_results() == ["COMMIT", "COMMIT", "COMMIT"]
+    assert pair.validator.get(ALPHA, make_outbox_key(real.message.id)) is None

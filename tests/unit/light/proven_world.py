@@ -14,7 +14,7 @@ from sequencer.light import FileView, verify_file
 from sequencer.types.bundle import AtLeast
 from sequencer.types.executed import ExecutedBlock
 from sequencer.types.genesis import Genesis
-from sequencer.types.message import CrossMessage, Delivery, compute_message_id
+from sequencer.types.message import CrossMessage, Delivery
 from sequencer.types.outcome import OutcomeLeaf, Reason, Rejection, Status
 from sequencer.types.primitives import Digest
 from sequencer.types.proof_files import encode_certificate_file
@@ -37,10 +37,7 @@ from tests.split_world import DELTA, SPLIT_GENESIS, sign_statement
 
 LEG = make_leg(ALPHA, transfer(BOB, 5))
 FALSE = make_leg(GAMMA, set_key("kv/m"), conditions=(AtLeast("kv/absent", 1),))
-MESSAGES = tuple(
-    CrossMessage(ALPHA, GAMMA, "USD", ALICE, BOB, amount, compute_message_id(bytes(32), 0, amount))
-    for amount in range(1, 6)
-)
+MESSAGES = tuple(CrossMessage(ALPHA, GAMMA, "USD", ALICE, BOB, amount, bytes(32), 0, amount) for amount in range(1, 6))
 
 
 class Case:

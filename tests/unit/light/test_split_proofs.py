@@ -150,7 +150,7 @@ def test_inclusion_of_a_certificate_has_its_kind() -> None:
 def send(chain: Chain, source: int, destination: int) -> tuple[Bundle, Digest]:
     """Return a bundle that sends 5 USD of ALICE's to BOB, and its message's id."""
     bundle = chain.bundle(make_leg(source, Operation("send", (destination, "USD", BOB, 5))))
-    return bundle, compute_message_id(bundle.id, 0, 0)
+    return bundle, compute_message_id(source, bundle.id, 0, 0)
 
 
 def prove_sent(chain: Chain, source: int, message_id: Digest) -> MessageView:

@@ -23,7 +23,7 @@ PATH = MerklePath(0, 1, ())
 
 
 def make_message(name: str = "message", source: int = NATIVE) -> CrossMessage:
-    return CrossMessage(source, THERE, "USD", name_digest("from"), name_digest("to"), 5, name_digest(name))
+    return CrossMessage(source, THERE, "USD", name_digest("from"), name_digest("to"), 5, name_digest(name), 0, 0)
 
 
 class World:

@@ -43,7 +43,7 @@ class Post:
         send = Operation("send", (destination, "USD", FRIEND, 5))
         leg = Leg(source, PAYER, (), (send,), None)
         self.bundle: SignedBundle = self.cluster.chain.sign(leg, decide_within=64)
-        self.message_id: Digest = compute_message_id(self.bundle.id, 0, 0)
+        self.message_id: Digest = compute_message_id(source, self.bundle.id, 0, 0)
         if GAMMA in (source, destination):
             for index in range(EXECUTORS[GAMMA]):
                 self.cluster.start_executor(index)

@@ -90,8 +90,8 @@ def test_rollup_that_nobody_tells_of_is_left_out() -> None:
 
 def test_message_in_flight_counts_as_an_asset() -> None:
     """Its bytes are read without the node's decoder."""
-    message = CrossMessage(3, 1, "gold", b"s" * 32, b"t" * 32, 70_000, b"i" * 32)
-    assert decode_message(message.to_bytes()) == [3, 1, "gold", b"s" * 32, b"t" * 32, 70_000, b"i" * 32]
+    message = CrossMessage(3, 1, "gold", b"s" * 32, b"t" * 32, 70_000, b"i" * 32, 0, 0)
+    assert decode_message(message.to_bytes()) == [3, 1, "gold", b"s" * 32, b"t" * 32, 70_000, b"i" * 32, 0, 0]
     picture = make_picture()
     picture.rollups["gamma"]["outbox/" + "69" * 32] = "0x" + message.to_bytes().hex()
     assert sum_assets(picture) == {"gold": 7 + 2 + 3 + 70_000}

@@ -19,7 +19,7 @@ from tests.split_world import DELTA, EPSILON, EXECUTOR_SIGNERS, burn, check, che
 VERDICT = VerdictStatement(DELTA, b"b" * 32, Verdict.YES, "", (), b"a" * 32)
 BEAT = BeatStatement(DELTA, 7)
 ROOT = RootStatement(DELTA, 7, 6, b"s" * 32, b"r" * 32, b"o" * 32)
-MESSAGE = CrossMessage(ALPHA, DELTA, "USD", ALICE, ALICE, 5, compute_message_id(b"b" * 32, 0, 1))
+MESSAGE = CrossMessage(ALPHA, DELTA, "USD", ALICE, ALICE, 5, b"b" * 32, 0, 1)
 DELIVERY = Delivery(MESSAGE, 7, MerklePath(0, 2, (b"p" * 32,)))
 CERTIFICATE = sign_statement(ROOT)
 OUT, VALUE = Reference(0, "out"), Reference(1, "value")
@@ -115,10 +115,10 @@ def test_A19_delivery_between_unknown_rollups_is_refused(name: str) -> None:
     assert get_refusal(check(delivery.item_bytes)) == (Reason.UNKNOWN_ROLLUP, f"item.body.message.{name}")
 
 
-def test_message_id_names_bundle_leg_and_operation() -> None:
-    """Two messages of one bundle are two."""
-    ids = {compute_message_id(bundle, *place) for bundle in (b"a" * 32, b"b" * 32) for place in ((0, 1), (1, 0))}
-    assert len(ids) == 4
+def test_message_id_names_source_bundle_leg_and_operation() -> None:
+    """Two messages of one bundle are two, and no rollup can name another one's."""
+    places = [(b"a" * 32, 0, 1), (b"a" * 32, 1, 0), (b"b" * 32, 0, 1)]
+    assert len({compute_message_id(source, *place) for source in (1, 2) for place in places}) == 6
 
 
 def test_certificate_has_an_item_id_of_its_bytes() -> None:
