@@ -154,6 +154,8 @@ class OutcomeAutomaton:
         return ItemResult(index, bundle.id, outcome.status, outcome.reason, fee)
 
     def _judge_free(self, bundle: Bundle, evaluation: Evaluation) -> Outcome:
+        if not evaluation.failures and not bundle.deps:
+            return COMMIT
         failure = evaluation.get_refusal()
         refusal = None if failure is None else f"{self._rules.names[failure.rollup]}:{failure.reason}"
         failed_dep = self._admission.find_failed_dep(bundle) if bundle.deps else None

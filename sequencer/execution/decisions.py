@@ -58,6 +58,8 @@ class BlockDecisions:
         """Add a bundle of native rollups that was decided at its position by running it."""
         verdicts = make_native_verdicts(bundle, evaluation)
         decision = Decision(bundle.id, *position, outcome.status, outcome.reason, fee, verdicts)
-        outputs = evaluation.outputs if outcome.status is Status.COMMIT else ()
         self._statuses[bundle.id] = outcome.status
-        self.decided.append(Decided(bundle, decision, outputs, evaluation.get_failures(), ()))
+        if outcome.status is Status.COMMIT:
+            self.decided.append(Decided(bundle, decision, evaluation.outputs, (), ()))
+        else:
+            self.decided.append(Decided(bundle, decision, (), evaluation.get_failures(), ()))

@@ -1,4 +1,4 @@
-"""Execute finalized blocks, in slices, and answer questions about the newest executed state.
+"""Execute finalized blocks, in slices, and go on from snapshots.
 
 begin → step … step → finish. Queries see the state after the last `finish`, never half a block.
 """
@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from pyrsistent import pmap
 
 from sequencer.errors import LocalError
-from sequencer.execution import system_state
 from sequencer.execution.automaton import OutcomeAutomaton
 from sequencer.execution.block_run import BlockRun
 from sequencer.execution.commitments import (
@@ -21,34 +20,31 @@ from sequencer.execution.commitments import (
     make_row,
 )
 from sequencer.execution.conditions import BlockContext
-from sequencer.execution.evaluation import Failure
-from sequencer.execution.explanations import BundleCheck, DecisionTable, ExplanationTable, Wait, get_failures
-from sequencer.execution.history import StateListing, StateReading, Version, VersionHistory
+from sequencer.execution.executed_state import ExecutedState
+from sequencer.execution.explanations import BundleCheck, get_failures
+from sequencer.execution.history import Version
 from sequencer.execution.mail import Mail
 from sequencer.execution.network import make_genesis_states, make_rules, select_states
-from sequencer.execution.outcome_window import DecidedHeight, OutcomeWindow
-from sequencer.execution.outlook import Basis
-from sequencer.execution.pending import PendingBundle
+from sequencer.execution.outcome_window import DecidedHeight
 from sequencer.execution.pending_table import restore_table
 from sequencer.execution.settlement import Settlement
 from sequencer.execution.snapshot import Snapshot, SnapshotRow, read_snapshot
 from sequencer.state.journal import Journal
-from sequencer.state.state_tree import StateTree
 from sequencer.types.block import BlockHeader
 from sequencer.types.bundle import Bundle
-from sequencer.types.commitment import Commitment, is_commitment_scheduled
-from sequencer.types.executed import Decision, ExecutedBlock, ExecutionRow
+from sequencer.types.commitment import is_commitment_scheduled
+from sequencer.types.executed import ExecutedBlock
 from sequencer.types.genesis import Genesis
 from sequencer.types.item import CheckedItem
 from sequencer.types.message import Delivery
-from sequencer.types.outcome import Rejection, Status
-from sequencer.types.primitives import SYSTEM_NAMESPACE, Address, Digest, Height, RollupId, StateValue
+from sequencer.types.outcome import Rejection
+from sequencer.types.primitives import SYSTEM_NAMESPACE, Digest, Height, RollupId
 from sequencer.types.verdict import ExecutorStatement
 
 NO_ROLLUPS: frozenset[RollupId] = frozenset()
 
 
-class Executor:
+class Executor(ExecutedState):
     """The state machine above the log: every outcome, and the states of native and some split rollups."""
 
     def __init__(self, genesis: Genesis, runs: frozenset[RollupId] = NO_ROLLUPS) -> None:
@@ -67,20 +63,12 @@ class Executor:
     def _set_up(
         self, genesis: Genesis, version: Version, decided: Iterable[DecidedHeight], wanted: frozenset[RollupId]
     ) -> None:
+        super().__init__(make_rules(genesis), version, decided, wanted)
         self._genesis = genesis
-        self._wanted = wanted
-        self._rules = make_rules(genesis)
-        self._history = VersionHistory(version)
-        self._system = version.get_state(SYSTEM_NAMESPACE)
-        self._window = OutcomeWindow()
-        for height in decided:
-            self._window.append(height)
-        self._explanations = ExplanationTable()
-        self._decisions = DecisionTable()
         self._run: BlockRun | None = None
         self._automaton = self._make_automaton()
         self._spare: tuple[Height, OutcomeAutomaton] | None = None
-        self.mail = Mail(version.states, self._rules.is_split, self.height, lambda key: self._system.get(key))
+        self.mail = Mail(version.states, self._rules.is_split, self.height, self.get_system_value)
         """Messages between rollups, as of the newest executed block."""
 
     def _make_automaton(self) -> OutcomeAutomaton:
@@ -126,34 +114,9 @@ class Executor:
         return Snapshot(tuple(self._window.heights), rows, newest.pending, own).to_bytes()
 
     @property
-    def header(self) -> BlockHeader:
-        """Header of the newest executed block."""
-        return self._newest.header
-
-    @property
-    def height(self) -> Height:
-        """Newest executed height."""
-        return self._newest.header.height
-
-    @property
-    def commitment(self) -> Commitment:
-        """Commitment of the newest executed height."""
-        return self._newest.commitment
-
-    @property
-    def basis(self) -> Basis:
-        """What an outlook on the next block rests on."""
-        next_block = BlockContext(self.height + 1, self.header.time_ms + 1)
-        return Basis(self._newest.states, self._rules.machines, self._window, next_block)
-
-    @property
     def is_busy(self) -> bool:
         """Whether a block has begun and is not finished."""
         return self._run is not None
-
-    @property
-    def _newest(self) -> Version:
-        return self._history.newest
 
     def begin(self, header: BlockHeader, items: Sequence[tuple[bytes, CheckedItem]]) -> None:
         """Take the child of the newest executed block, its items in order; raises `LocalError` for any other."""
@@ -179,15 +142,11 @@ class Executor:
         is_scheduled = is_commitment_scheduled(
             self.header.time_ms, run.header.time_ms, self._genesis.parameters.commitment_interval_ms
         )
-        decisions = tuple([decided.decision for decided in self._automaton.decided])
-        for decided in self._automaton.decided:
-            self._explanations.add(decided)
-        self._decisions.append(decisions)
-        self._history.append(version)
-        self._system = version.get_state(SYSTEM_NAMESPACE)
-        self._window.append(DecidedHeight(version.commitment, outcomes))
+        decided = self._automaton.decided
+        self._advance(version, DecidedHeight(version.commitment, outcomes), decided)
         self._run = None
         namespaces, results = run.leaves.get_namespaces(), tuple(run.results)
+        decisions = tuple([each.decision for each in decided])
         return ExecutedBlock(
             run.header, version.commitment, is_scheduled, results, outcomes, namespaces, version.rows, decisions
         )
@@ -221,93 +180,11 @@ class Executor:
             raise LocalError("no block has begun")
         return self._run
 
-    def get_state_value(self, rollup: RollupId, key: str) -> StateValue | None:
-        """Return what a key of a rollup (0: the system) holds; raises `LocalError` for an unknown rollup."""
-        return self._newest.get_state(rollup).get(key)
-
-    def read_state(self, height: Height, rollup: RollupId, key: str) -> StateReading:
-        """Return what a key held after `height`; raises `LocalError` outside the newest 256 heights."""
-        return self._history.read(height, rollup, key)
-
-    def list_entries(self, height: Height, rollup: RollupId, prefix: str) -> StateListing:
-        """Return every key of a rollup (0: the system) below a prefix after `height`; visits the whole state."""
-        return self._history.list_entries(height, rollup, prefix)
-
-    @property
-    def runs(self) -> frozenset[RollupId]:
-        """The rollups whose state is here: the native ones, and split ones that this node executes."""
-        return frozenset(self._newest.states) - {SYSTEM_NAMESPACE}
-
-    def is_frozen(self, rollup: RollupId) -> bool:
-        """Tell whether this node should execute the rollup but has no state that it may show. # A12"""
-        return rollup in self._wanted and rollup not in self._newest.states
-
-    def is_suspended(self, rollup: RollupId) -> bool:
-        """Tell whether bundles that touch the rollup abort where they stand. # A13"""
-        return self._get_system_amount(system_state.make_suspended_key(rollup)) > 0
-
-    def get_state(self, rollup: RollupId) -> StateTree:
-        """Return the settled state of a rollup, 0 for the system; raises `LocalError` if it is not here."""
-        return self._newest.get_state(rollup)
-
-    def get_settled_height(self, rollup: RollupId) -> Height:
-        """Return the highest height at or below which no item of the rollup is undecided. # A11"""
-        return self._newest.get_settled_height(rollup)
-
-    def get_committed_row(self, rollup: RollupId) -> ExecutionRow:
-        """Return the newest row under the exec root; of a split rollup it is the one that was certified last. # A11"""
-        return self._newest.get_committed_row(rollup)
-
-    def get_own_row(self, rollup: RollupId) -> ExecutionRow | None:
-        """Return what the executors of a split rollup may certify of the newest height; None if nothing. # A11
-
-        Nothing is known of the height on which a snapshot stood.
-        """
-        return self._newest.own_rows.get(rollup)
-
-    @property
-    def pending(self) -> tuple[PendingBundle, ...]:
-        """What is not settled, in log order; those that are decided are links between others."""
-        return self._newest.pending
-
-    def get_pending(self, item_id: Digest) -> PendingBundle | None:
-        """Return an undecided item, or None."""
-        entry = self._newest.pending_by_id.get(item_id)
-        return entry if entry is not None and entry.status is Status.PENDING else None
-
-    def get_decision(self, item_id: Digest) -> Decision | None:
-        """Return how an item ended that this node has seen decided since it started, 1,024 heights back."""
-        return self._decisions.get(item_id)
-
-    def get_decided_status(self, item_id: Digest) -> Status | None:
-        """Return COMMIT or ABORT of an item that was decided at most 1,024 heights ago, else None."""
-        return self._window.get_status(item_id)
-
     def check_certificate(self, statement: ExecutorStatement) -> Rejection | None:
         """Return why the certificate of a statement would have no effect as the next item, or None. # A9"""
         if self._run is None:
             self._show_next_block(self._automaton)
         return self._automaton.check_statement(statement)
-
-    def get_sequence(self, payer: Address, channel: int) -> int:
-        """Return the next expected sequence. # A6"""
-        return self._get_system_amount(system_state.make_sequence_key(payer, channel))
-
-    def get_deposit(self, payer: Address) -> int:
-        """Return the payer's deposit."""
-        return self._get_system_amount(system_state.make_deposit_key(payer))
-
-    def check_admission(
-        self, bundle: Bundle, height: Height, pending_ahead: int, pending_fees: int
-    ) -> Rejection | None:
-        """Apply the stateful checks as a courtesy, before the item is ordered. # A3
-
-        `pending_ahead` bundles of the same payer and channel are queued before this one;
-        all that the payer has queued will cost `pending_fees`.
-        """
-        fee = pending_fees + system_state.compute_hold(bundle, self._genesis.parameters)
-        expected = self.get_sequence(bundle.payer, bundle.channel) + pending_ahead
-        return system_state.check_admission(bundle, height, expected, self.get_deposit(bundle.payer), fee)
 
     def check_bundle(self, bundle: Bundle) -> BundleCheck:
         """Tell what would become of the bundle as the only item of the next block; changes nothing."""
@@ -325,25 +202,6 @@ class Executor:
             self._spare = (self.height, self._make_automaton())  # once per height, for it costs what is pending
         return self._spare[1]
 
-    def get_failures(self, bundle_id: Digest) -> tuple[Failure, ...]:
-        """Return what rollups expected and found when the bundle aborted; only the newest 4,096 are known."""
-        return self._explanations.get(bundle_id)
-
-    def get_waits(self, bundle_id: Digest) -> tuple[Wait, ...]:
-        """Return what the bundle had to wait for where it was ordered; of decided ones the newest 4,096 are known."""
-        entry = self.get_pending(bundle_id)
-        if entry is None:
-            return self._explanations.get_waits(bundle_id)
-        return tuple(Wait(place.rollup, ancestor.id) for place in entry.places for ancestor in place.ancestors)
-
-    def prove_state(self, height: Height, rollup: RollupId, key: str) -> bytes:
-        """Return the claim of what the key held at `height`, proven against that height's commitment.
-
-        `receipts.join_state_proof` makes a proof for strangers of it. Raises `LocalError` outside
-        the newest 256 heights, for an unknown rollup, and for text that is no key.
-        """
-        return self._history.prove(height, rollup, key)
-
     def prove_sent(self, source: RollupId, message_id: Digest, height_max: Height) -> Delivery | None:
         """Return a message with its path to the outbox root under the exec root of `height`; delivered since or not.
 
@@ -355,15 +213,3 @@ class Executor:
             if delivery is not None:
                 return delivery
         return None
-
-    def prove_sequence(self, height: Height, payer: Address, channel: int) -> bytes:
-        """Return the claim of the next expected sequence at `height`; absent means 0."""
-        return self.prove_state(height, SYSTEM_NAMESPACE, system_state.make_sequence_key(payer, channel))
-
-    def prove_deposit(self, height: Height, payer: Address) -> bytes:
-        """Return the claim of the payer's deposit at `height`; absent means 0."""
-        return self.prove_state(height, SYSTEM_NAMESPACE, system_state.make_deposit_key(payer))
-
-    def _get_system_amount(self, key: str) -> int:
-        value = self._system.get(key)
-        return value if isinstance(value, int) else 0
