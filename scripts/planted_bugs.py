@@ -20,7 +20,7 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.simulation.planted.bugs import BUGS, hunt_everywhere
+from tests.simulation.planted.bugs import BUGS, GROUPS, get_group, hunt_everywhere
 from tests.simulation.planted.plant import LINES_MAX, LIVENESS, Hunt, PlantedBug
 
 BUGS_MIN = 32
@@ -33,15 +33,16 @@ MEDIAN_SEED_MAX = 50
 def main() -> int:
     parser = argparse.ArgumentParser(description="Plant bugs and hunt them.")
     parser.add_argument("--seeds", type=int, default=2_000, help="seeds to try per bug (default 2000)")
-    parser.add_argument("--only", metavar="NAMES", help="some bugs, by name, with commas between")
+    parser.add_argument("--only", metavar="NAMES", help="some bugs or groups of bugs, by name, with commas between")
     parser.add_argument("--workers", type=int, default=1, help="processes (default 1)")
     parser.add_argument("--diff", action="store_true", help="show what each bug changes, and run nothing")
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
     arguments = parser.parse_args()
     names = None if arguments.only is None else arguments.only.split(",")
-    bugs = [bug for bug in BUGS if names is None or bug.name in names]
-    if names is not None and len(bugs) != len(names):
-        parser.error(f"--only: known are {', '.join(bug.name for bug in BUGS)}")
+    bugs = [bug for bug in BUGS if names is None or bug.name in names or get_group(bug) in names]
+    unknown = {*(names or ())} - {bug.name for bug in BUGS} - {*GROUPS}
+    if unknown:
+        parser.error(f"--only: known are {', '.join((*GROUPS, *(bug.name for bug in BUGS)))}")
     if arguments.diff:
         for bug in bugs:
             print(f"{bug.name} ({bug.rule})", *(edit.format_diff() for edit in bug.edits), sep="\n")
@@ -109,6 +110,7 @@ def to_json(found: Hunt) -> dict[str, object]:
     first = found.first
     entry: dict[str, object] = {
         "name": first.bug.name,
+        "group": get_group(first.bug),
         "rule": first.bug.rule,
         "validators": first.validators,
         "caught_by": first.rule if found.is_caught else None,

@@ -145,6 +145,8 @@ class ReferenceInterpreter:
         else:
             self.entries.append(entry)
             self._examine()
+            if entry.status is Status.ABORT and entry in self.entries:
+                self.entries.remove(entry)  # nobody has ever waited for it
         return self._get_result(entry, "")
 
     def _get_result(self, entry: Entry, refusal: str) -> ItemResult:
@@ -167,11 +169,11 @@ class ReferenceInterpreter:
                 entry.unmet = entry.unmet or dep
 
     def _refuse_full(self, entry: Entry) -> str:
-        """Return why the bundle, which will have to wait, finds no place, or nothing. # A3"""
+        """Return why an item that has to wait finds no place, or nothing: caps count what is not settled. # A3"""
         if entry.deadline is None and not entry.waits and not any(entry.parents.values()):
             return ""
         for rollup in entry.rollups:
-            others = [other for other in self.undecided if rollup in other.access]
+            others = [other for other in self.entries if rollup in other.access and not other.is_settled(rollup)]
             crossing = [other for other in others if is_crossing(other)]
             if len(others) >= self.parameters.waiting_per_rollup_max:
                 return "PENDING_FULL"
@@ -347,7 +349,7 @@ class ReferenceInterpreter:
 
 
 def is_crossing(entry: Entry) -> bool:
-    """Tell whether an undecided one counts for the smaller cap: it touches a split rollup, and another. # A3"""
+    """Tell whether what is not settled counts for the smaller cap: it touches a split rollup, and another. # A3"""
     return entry.deadline is not None and len(entry.access) > 1
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from sequencer.simulation.tokens import TokenScheme, TokenSigner
 from sequencer.simulation.workload import ASSETS, Mix, Workload
 from sequencer.types.bundle import AccessMode, AccessSet, Bundle, Leg, Operation, Reference
 from sequencer.types.genesis import Genesis, GenesisExecutor, Rollup, RollupKind
+from sequencer.types.item import SignedBundle
 from sequencer.types.parameters import Parameters
-from sequencer.types.primitives import Address, Height, RollupId, StateValue
+from sequencer.types.primitives import Address, Digest, Height, RollupId, StateValue
 from tests.execution_world import GENESIS
 
 ALPHA, BETA, GAMMA = 1, 2, 3
@@ -18,10 +20,10 @@ ROLLUPS = ((ALPHA, "alpha", "transfer"), (BETA, "beta", "amm"), (GAMMA, "gamma",
 EXECUTORS = 3
 DECIDE_WITHIN_MIN = 6
 """F + 5 of four validators. # A21"""
-BALANCE = 10_000
-RESERVE = 1_000_000
+BALANCE = 100_000_000
+RESERVE = 1_000_000_000
 DEPOSIT = 10**9
-PARAMETERS = replace(Parameters(), pending_per_rollup_max=24, waiting_per_rollup_max=40)
+PARAMETERS = replace(Parameters(), pending_per_rollup_max=10, waiting_per_rollup_max=14)
 """Small caps, so that they are reached."""
 
 SCHEME = TokenScheme()
@@ -63,6 +65,15 @@ class SplitWorkload(Workload):
 
     undeclared: int = 20
     """Legs in percent that may touch their whole rollup."""
+    peek: Callable[[RollupId, str], int] = lambda rollup, key: 0
+    """Tells what an amount is now: what demands a value that others may change by then is decided by them."""
+    signed: dict[Digest, tuple[Leg, ...]] = field(default_factory=dict)
+    """All that clients have ever signed."""
+
+    def sign_bundle(self, bundle: Bundle) -> SignedBundle:
+        """Return the bundle with the signatures of all its signers, and remember that they gave them."""
+        self.signed[bundle.id] = bundle.legs
+        return Workload.sign_bundle(self, bundle)
 
     def make_bundle(self, height: Height) -> Bundle:
         """Return an admissible bundle; see `Workload.make_bundle`."""
@@ -84,9 +95,12 @@ class SplitWorkload(Workload):
                 Leg(first, payer, (), (Operation("burn", (asset, amount)),), None),
                 Leg(second, payer, (), (mint,), None),
             ]
-        if kind == 1:
+        if kind in (1, 3):
+            to = self.random.choice((ACCOUNTS[0], ACCOUNTS[0], to))
+            bound = self.peek(first, f"balance/{asset}/{to.hex()}") + self.random.choice((-1, 0, 1))
+            name = self.random.choice(("require_at_least", "require_at_least", "require_at_most"))
             read = Operation("read_balance", (asset, to))
-            demand = Operation("require_at_least", (self.random.choice((0, 9_000)), Reference(start, "balance"), 5))
+            demand = Operation(name, (max(bound, 0), Reference(start, "balance")))
             return [Leg(first, payer, (), (read,), None), Leg(second, payer, (), (demand,), None)]
         if kind == 2:
             return [Leg(first, payer, (), (Operation("send", (second, asset, to, amount)),), None)]

@@ -9,6 +9,7 @@ from random import Random
 
 from sequencer.codec import decode
 from sequencer.simulation.reference import ReferenceInterpreter
+from sequencer.simulation.reference.entry import Entry
 from sequencer.simulation.reference.mail import get_outbox
 from sequencer.types.block import BlockHeader
 from sequencer.types.item import CheckedItem, SignedBundle, check_item
@@ -34,6 +35,8 @@ from tests.properties.split.oracle import Foresight
 Items = list[tuple[bytes, CheckedItem]]
 ROOT_INTERVAL = 3
 BEAT_INTERVAL = 2
+MISGUESSED = 25
+"""Heights in percent at which executors also vote on wrong guesses."""
 PAST_MAX = 40
 """Items that replays are drawn from."""
 
@@ -50,7 +53,7 @@ class Shape:
     dropped: int = 0
     """Chance in percent that a proposer leaves out a certificate that it has."""
     liars: frozenset[RollupId] = frozenset()
-    """Rollups of which two of three executors lie, one height after the other: more than may. # A12"""
+    """Rollups of which two of three executors lie: more than may. # A12"""
 
 
 def draw_shape(random: Random, split: Iterable[RollupId] | None = None) -> Shape:
@@ -115,6 +118,7 @@ class Network:
         self.genesis = make_genesis(shape.split)
         self.reference = ReferenceInterpreter(self.genesis)
         self.workload = make_workload(self.genesis, self.random, shape.undeclared)
+        self.workload.peek = lambda rollup, key: int(str(self.reference.get_state(rollup, None).get(key, 0)))
         self.votes = Votes(self)
         self.blocks: list[tuple[BlockHeader, Items]] = []
         self.crashed: set[RollupId] = set()
@@ -173,6 +177,8 @@ class Network:
     def _vote(self) -> None:
         """Let the executors of every rollup that is up see this block, and say what they have to say."""
         seen: list[ExecutorStatement] = list(Foresight(self.reference).walk())
+        if self.random.randrange(100) < MISGUESSED:
+            seen += Foresight(self.reference, self._misguess).walk()
         for rollup in sorted(self.shape.split):
             if self.height % ROOT_INTERVAL == 0:
                 seen.append(self._make_root(rollup))
@@ -187,6 +193,10 @@ class Network:
             if isinstance(statement, VerdictStatement):
                 self._count_vote(statement)
             self.votes.state(statement, self.height)
+
+    def _misguess(self, entry: Entry) -> Status | None:
+        """Foretell wrong: such votes rest on what does not come true."""
+        return self.random.choice((None, None, Status.ABORT, Status.COMMIT))
 
     def _make_root(self, rollup: RollupId) -> RootStatement:
         """State the row of a split rollup; nothing but its outbox root can be read off the log."""
@@ -209,7 +219,7 @@ class Network:
 
     def _relay(self) -> list[bytes]:
         """Return deliveries of messages that can be proven; now and then one comes twice or wrong."""
-        items = []
+        items: list[bytes] = []
         for (rollup, _), (height, _) in sorted(self.reference.mail._roots.items()):
             outbox = self._outboxes.get((rollup, height), ())
             for index, leaf in enumerate(outbox):
@@ -229,9 +239,11 @@ class Network:
         past = self.random.choice(self._past) if self._past else b""
         checked = self.check(past)[1]
         kind = self.random.randrange(4)
-        if isinstance(checked, SignedBundle) and kind == 0:
-            stripped = replace(checked.bundle, legs=checked.bundle.legs[:-1] or checked.bundle.legs * 2)
-            return SignedBundle(stripped, checked.signatures).item_bytes
+        if kind == 0:
+            signed = self.workload.sign_bundle(self.workload.make_bundle(self.height + 1))
+            legs = signed.bundle.legs
+            changed = replace(signed.bundle, legs=self.random.choice((legs[:-1], legs[::-1])) or legs * 2)
+            return SignedBundle(changed, signed.signatures).item_bytes
         if kind == 1 and self.reference.undecided:
             return self._make_forged_certificate()
         if kind == 2 and isinstance(checked, SignedBundle):
@@ -263,6 +275,7 @@ class Network:
                 self.counts["messages"] += 1
             elif isinstance(checked, ExecutorCertificate) and isinstance(checked.statement, BeatStatement):
                 self.counts["beats"] += 1
+        self.counts["freezes"] = len(self.reference.frozen)
         for ruling in self.reference.rulings:
             kind = ruling.reason.split(":")[0]
             self.counts[f"aborts {kind}" if kind else "commits"] += 1

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from tests.simulation.planted import agreement, data, execution, liveness
+from tests.simulation.planted import agreement, atomicity, data, execution, liveness
 from tests.simulation.planted.plant import Hunt, PlantedBug, hunt_at_all_sizes
 
-BUGS: tuple[PlantedBug, ...] = (*agreement.BUGS, *data.BUGS, *liveness.BUGS, *execution.BUGS)
+GROUPS: dict[str, tuple[PlantedBug, ...]] = {
+    "agreement": agreement.BUGS,
+    "data": data.BUGS,
+    "liveness": liveness.BUGS,
+    "execution": execution.BUGS,
+    "atomicity": atomicity.BUGS,
+}
+"""The last are hunted in cases over split rollups, the others in whole simulations."""
+BUGS: tuple[PlantedBug, ...] = tuple(bug for group in GROUPS.values() for bug in group)
+
+
+def get_group(bug: PlantedBug) -> str:
+    """Return the name of the group that has the bug."""
+    return next(name for name, bugs in GROUPS.items() if bug in bugs)
 
 
 def get_bug(name: str) -> PlantedBug:

@@ -11,6 +11,7 @@ from functools import cache
 
 from sequencer.simulation.options import SimulationOptions
 from sequencer.simulation.runner import run_seed
+from tests.properties.split.case import find_broken
 from tests.simulation.directed import COMES_THROUGH, Outcome, Play, perform
 from tests.simulation.planted.edit import Edit, planted
 
@@ -55,6 +56,8 @@ class PlantedBug:
     """Further sizes of the committee at which it must be caught."""
     harmless_at: tuple[int, ...] = ()
     """Sizes at which the change changes nothing, so that no seed may report it."""
+    by_cases: bool = False
+    """Whether seeds are cases of bundles over split rollups (`tests/properties/split`), not whole simulations."""
 
     def plant(self) -> AbstractContextManager[None]:
         """Return the context in which the bug is there."""
@@ -95,6 +98,8 @@ def hunt(bug: PlantedBug, seeds: int, options: SimulationOptions | None = None) 
     options = options or bug.options
     if bug.play is not None and not bug.is_random:
         return hunt_by_play(bug, bug.play)
+    if bug.by_cases:
+        return hunt_by_cases(bug, seeds)
     for seed in range(seeds):
         found = run_seed(seed, options, bug.plant)
         if found.violations:
@@ -109,6 +114,17 @@ def hunt_by_play(bug: PlantedBug, play: Play) -> Catch:
     rule = outcome.rules[0] if outcome.rules else "" if outcome.is_through else HALT
     clean = perform(play) == COMES_THROUGH
     return Catch(bug, bug.options.validators, None, rule, outcome.detail or play.__name__, clean)
+
+
+def hunt_by_cases(bug: PlantedBug, seeds: int) -> Catch:
+    """Play cases over split rollups until one breaks a promise; then the same case without the bug."""
+    for seed in range(seeds):
+        with bug.plant():
+            broken = find_broken(seed)
+        if broken:
+            rule, _, detail = broken.partition(": ")
+            return Catch(bug, bug.options.validators, seed, rule, detail, not find_broken(seed))
+    return Catch(bug, bug.options.validators, None, "", "survived", False)
 
 
 @dataclass(frozen=True, slots=True)
