@@ -316,9 +316,13 @@ class Mempool:
         for channel in range(CHANNEL_MAX + 1):
             for sequence, ids in self._channels.get((bundle.payer, channel), _NO_QUEUE).items():
                 if channel != bundle.channel or sequence < bundle.sequence:
-                    count = self._entries[ids[-1]].signed.bundle.operation_count
-                    total += self._parameters.fee_base + self._parameters.fee_per_operation * count
+                    total += self._compute_hold(self._entries[ids[-1]].signed.bundle)
         return total
+
+    def _compute_hold(self, bundle: Bundle) -> int:
+        """Return the most that a bundle can cost: what is kept of the deposit until it is decided. # A17"""
+        rent = self._parameters.fee_per_rollup_height * len(bundle.rollups) * bundle.decide_within
+        return self._parameters.fee_base + self._parameters.fee_per_operation * bundle.operation_count + rent
 
     def _make_entry(self, signed: SignedBundle, now: Instant, is_gossiped: bool) -> Entry:
         delay_ms = 0

@@ -287,6 +287,8 @@ def build_stored_receipt(reader: BlockReader, bundle_id: Digest) -> bytes | None
     if len(whole) < len(blocks):
         return None
     decided = whole[row.decided_height - row.height]
+    if all(leaf.bundle_id != bundle_id for leaf in decided.outcomes):
+        return None  # a certificate, a root or a beat: it took effect, and decided nothing of its own
     return build_receipt(whole[0], [block.commitment for block in whole[1:]], certificate, bundle_id, decided)
 
 

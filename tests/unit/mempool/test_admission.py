@@ -8,6 +8,7 @@ from sequencer.mempool import mempool as module
 from sequencer.mempool.answers import REQUESTS_MAX, WAIT_MS_MAX
 from sequencer.types.effects import SubmissionStatus
 from sequencer.types.outcome import Reason, Rejection
+from tests.unit.core_world import PARAMETERS
 from tests.unit.mempool.world import ALICE, BOB, FEE, Pool, make_bundle
 
 ACCEPTED, HELD, REJECTED = SubmissionStatus.ACCEPTED, SubmissionStatus.HELD, SubmissionStatus.REJECTED
@@ -129,6 +130,16 @@ def test_A17_deposit_must_cover_what_waits_in_other_channels() -> None:
     pool = Pool()
     pool.accounts.deposits[ALICE] = 2 * FEE - 1
     assert (get_reason(pool, channel=3), get_reason(pool, channel=4)) == (None, Reason.UNFUNDED)
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+def test_A17_deposit_must_cover_what_undecided_ones_may_cost(missing: int) -> None:
+    """What waits for a split rollup keeps rent for every height that it may wait."""
+    pool, within = Pool(), 10
+    rent = PARAMETERS.fee_per_rollup_height * within
+    pool.accounts.deposits[ALICE] = FEE + rent + FEE - missing
+    pool.submit(make_bundle(0, decide_within=within))
+    assert get_reason(pool, sequence=1) == (Reason.UNFUNDED if missing else None)
 
 
 def test_A18_replacement_while_held_drops_the_older() -> None:

@@ -27,11 +27,12 @@ def make_bundle(
     valid_from: int = 0,
     valid_until: int = FOREVER,
     label: int = 1,
+    decide_within: int = 0,
 ) -> SignedBundle:
     """Return a signed bundle of one operation; `label` tells two of one sequence apart."""
     leg = Leg(1, payer, (), (Operation("set", ("key", label)),), None)
     return SignedBundle(
-        Bundle(CHAIN_ID, payer, channel, sequence, valid_from, valid_until, 0, (), (leg,)), (bytes(64),)
+        Bundle(CHAIN_ID, payer, channel, sequence, valid_from, valid_until, decide_within, (), (leg,)), (bytes(64),)
     )
 
 

@@ -86,6 +86,19 @@ def test_certificates_that_did_not_count_are_told_with_their_result(tmp_path: Pa
     assert story.status is BundleStatus.ABORTED
 
 
+def test_certificate_has_no_receipt_of_its_own(tmp_path: Path) -> None:
+    """It took effect, but no outcome leaf names it."""
+    chain, store = Chain(), open_store(make_home(tmp_path))
+    bundle = chain.bundle(touch(DELTA, "m"))
+    run_stored(chain, store, bundle)
+    run_stored(chain, store, say_yes(bundle))
+    certificate = sign_certificate(chain.executor.commitment, genesis=SPLIT_GENESIS)
+    store.perform([StoreCommitmentCertificate(certificate)])
+    item_id = chain.blocks[-1].results[0].item_id
+    assert build_stored_receipt(store.reader, item_id) is None
+    assert build_stored_receipt(store.reader, bundle.id) is not None
+
+
 def test_unknown_bundle_has_no_story(tmp_path: Path) -> None:
     """Control."""
     assert read_story(open_store(make_home(tmp_path)).reader, SPLIT_GENESIS, bytes(32)) is None
