@@ -24,6 +24,7 @@ from sequencer.types.executed import ExecutionRow, NamespaceList
 from sequencer.types.genesis import Genesis
 from sequencer.types.item import CheckedItem, SignedBundle, get_item_kind
 from sequencer.types.leaves import encode_envelope_leaf, encode_namespace_row, encode_pending_leaf
+from sequencer.types.message import Delivery
 from sequencer.types.outcome import OutcomeLeaf
 from sequencer.types.primitives import SYSTEM_NAMESPACE, Digest, Height, RollupId
 
@@ -45,6 +46,9 @@ class BlockLeaves:
         if isinstance(checked, SignedBundle):
             for leg, leaf in zip(checked.bundle.legs, checked.bundle.leg_leaves, strict=True):
                 self._append(leg.rollup, leaf)
+        elif isinstance(checked, Delivery):
+            for rollup, leaf in checked.leg_leaves:
+                self._append(rollup, leaf)
 
     def _append(self, namespace: RollupId, leaf: bytes) -> None:
         self._namespaces[namespace].append(leaf)

@@ -13,7 +13,7 @@ from sequencer.execution.commitments import compute_namespace_rows
 from sequencer.state.claim import StateClaim, StateProof
 from sequencer.types.commitment import Commitment, CommitmentCertificate
 from sequencer.types.executed import ExecutedBlock
-from sequencer.types.leaves import decode_leg_leaf
+from sequencer.types.leaves import decode_leg_leaf, get_envelope_kind
 from sequencer.types.outcome import Status
 from sequencer.types.primitives import SYSTEM_NAMESPACE, Digest, RollupId
 from sequencer.types.receipt import CertifiedChain, LegInclusion, MerklePath, NamespaceInclusion, Receipt
@@ -38,6 +38,7 @@ def build_receipt(
     return Receipt(
         make_certified_chain((executed.commitment, *later), certificate),
         decided.header.height - executed.header.height,
+        get_envelope_kind(executed.namespaces[0].leaves[index]),
         decided.outcomes[outcome_index],
         MerklePath.build(tuple(leaf.to_bytes() for leaf in decided.outcomes), outcome_index),
         envelope,

@@ -25,7 +25,7 @@ class InclusionView:
     """Place among the items of the block."""
     time_ms: int
     rollups: tuple[RollupId, ...]
-    """Rollup of each leg, all legs in order; empty unless it is a bundle."""
+    """Rollup of each leg, all legs in order; empty unless it is a bundle or a delivery."""
     leg_digests: tuple[Digest, ...]
     leg_positions: tuple[int, ...]
     """Place of each leg in its rollup's list at this height."""

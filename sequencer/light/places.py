@@ -13,9 +13,9 @@ from sequencer.types.receipt import LegInclusion, NamespaceInclusion
 def verify_places(
     kind: int, item_id: Digest, envelope: NamespaceInclusion, legs: tuple[LegInclusion, ...], commitment: Commitment
 ) -> None:
-    """Raise `VerificationError` unless item and legs stand at the commitment's height; all legs, if it is a bundle."""
-    if (kind == ItemKind.BUNDLE) != bool(legs):
-        raise VerificationError("legs: must be there iff the item is a bundle")
+    """Raise `VerificationError` unless item and all its legs stand at the commitment's height."""
+    if (kind in (ItemKind.BUNDLE, ItemKind.DELIVER)) != bool(legs):
+        raise VerificationError("legs: must be there iff the item is a bundle or a delivery")
     if envelope.namespace != SYSTEM_NAMESPACE:
         raise VerificationError("envelope: is not in namespace 0")
     if envelope.compute_batch_root(encode_envelope_leaf(kind, item_id)) != commitment.batch_root:

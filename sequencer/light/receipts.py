@@ -10,7 +10,6 @@ from sequencer.light.chain import verify_chain
 from sequencer.light.places import verify_places
 from sequencer.types.commitment import Commitment
 from sequencer.types.genesis import Genesis
-from sequencer.types.item import ItemKind
 from sequencer.types.outcome import Status
 from sequencer.types.primitives import Digest, Height, RollupId, ValidatorIndex
 from sequencer.types.receipt import Receipt
@@ -33,7 +32,7 @@ class ReceiptView:
     decided_height: Height
     """Where its outcome fell; `height` itself or later."""
     rollups: tuple[RollupId, ...]
-    """Rollup of each leg, in order; empty for a delivery."""
+    """Rollup of each leg, in order; of a delivery the destination and the source."""
     leg_positions: tuple[int, ...]
     """Place of each leg in its rollup's list at this height."""
     certified_height: Height
@@ -52,8 +51,7 @@ def verify_receipt(data: bytes, genesis: Genesis, verifier: Verifier) -> Receipt
     decided = receipt.chain.commitments[receipt.decided_after]
     if receipt.outcome_path.compute_root(receipt.outcome.to_bytes()) != decided.outcome_root:
         raise VerificationError(f"outcome: is not under the outcome root of height {decided.height}")
-    kind = ItemKind.BUNDLE if receipt.legs else ItemKind.DELIVER
-    verify_places(kind, receipt.outcome.bundle_id, receipt.envelope, receipt.legs, ordered)
+    verify_places(receipt.kind, receipt.outcome.bundle_id, receipt.envelope, receipt.legs, ordered)
     return _make_view(receipt, ordered, decided.height)
 
 

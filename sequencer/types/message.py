@@ -14,6 +14,7 @@ from sequencer.codec import U32_MAX, U64_MAX, Fields, encode
 from sequencer.crypto.hashing import Tag, hash_tagged
 from sequencer.errors import DecodeError
 from sequencer.types.bundle import OPERATIONS_PER_LEG_MAX
+from sequencer.types.leaves import encode_leg_leaf
 from sequencer.types.parameters import LEGS_MAX
 from sequencer.types.primitives import Address, Digest, Height, RollupId
 from sequencer.types.receipt import MerklePath
@@ -98,6 +99,13 @@ class Delivery:
     """Of the source's row under which the outbox root stands."""
     path: MerklePath
     """From the message to that outbox root."""
+
+    @cached_property
+    def leg_leaves(self) -> tuple[tuple[RollupId, bytes], ...]:
+        """Its leaves under the batch root: one in the list of the destination, one in that of the source. # A2"""
+        message, digest = self.message, hash_tagged(Tag.LEG, self.message.to_bytes())
+        rollups = (message.destination, message.source)
+        return tuple((rollup, encode_leg_leaf(message.id, i, 2, digest)) for i, rollup in enumerate(rollups))
 
     @cached_property
     def item_bytes(self) -> bytes:

@@ -40,7 +40,7 @@ class InclusionProof:
     envelope: NamespaceInclusion
     """Place among all items of the block."""
     legs: tuple[LegInclusion, ...]
-    """All legs of a bundle, in order; none for another item."""
+    """All legs of a bundle, in order, or both of a delivery; none for another item."""
 
     def to_bytes(self) -> bytes:
         """Return the canonical bytes of the file."""

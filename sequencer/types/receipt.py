@@ -169,12 +169,14 @@ class Receipt:
     """From the height where it was ordered over the one where it was decided to the certified one."""
     decided_after: int
     """Heights from the one to the other; at most `DECIDED_AFTER_MAX`."""
+    kind: int
+    """`ItemKind`: 1 a bundle, 5 a delivery."""
     outcome: OutcomeLeaf
     outcome_path: MerklePath
     envelope: NamespaceInclusion
     """Place of the item among all items of its block."""
     legs: tuple[LegInclusion, ...]
-    """All legs, in order; none for a delivery."""
+    """All legs, in order; of a delivery the destination and the source."""
 
     def to_bytes(self) -> bytes:
         """Return the canonical bytes of a receipt file."""
@@ -183,6 +185,7 @@ class Receipt:
                 RECEIPT_FORMAT,
                 self.chain.to_value(),
                 self.decided_after,
+                self.kind,
                 (self.outcome.bundle_id, self.outcome.status, self.outcome.reason),
                 self.outcome_path.to_value(),
                 self.envelope.to_value(),
@@ -197,10 +200,11 @@ class Receipt:
         receipt = cls(
             CertifiedChain.from_value(read.take("chain"), "receipt.chain"),
             read.uint("decided_after", DECIDED_AFTER_MAX),
+            read.uint("kind", 5),
             OutcomeLeaf.from_value(read.take("outcome"), "receipt.outcome"),
             MerklePath.from_value(read.take("outcome_path"), "receipt.outcome_path"),
             NamespaceInclusion.from_value(read.take("envelope"), "receipt.envelope"),
-            read.array("legs", LEGS_MAX, LegInclusion.from_value),
+            read.array("legs", LEGS_MAX, LegInclusion.from_value, 1),
         )
         read.finish()
         if receipt.decided_after >= len(receipt.chain.commitments):

@@ -65,7 +65,7 @@ def summarise(block: Mapping[str, Any]) -> BlockSummary:
 
 
 def describe_bundles(results: Sequence[Mapping[str, Any]], entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield `9a31c2… alpha+beta committed` for each decided bundle of more than one leg."""
+    """Yield `9a31c2… alpha+beta committed` for each decided bundle of more than one leg, and for each delivery."""
     rollups: dict[str, list[str]] = {}
     for entry in entries:
         for leaf in entry["leaves"]:

@@ -88,7 +88,9 @@ def test_late_receipt_proves_where_the_bundle_stood_and_where_it_ended() -> None
         (lambda receipt: replace(receipt, decided_after=2), "outcome root of height 3"),
         (lambda receipt: replace(receipt, decided_after=5), "beyond the last commitment"),
         (lambda receipt: replace(receipt, legs=receipt.legs[:1]), r"legs\[0\]"),
-        (lambda receipt: replace(receipt, legs=()), "envelope: is not under"),
+        (lambda receipt: replace(receipt, legs=()), r"receipt\.legs: must have 1"),
+        (lambda receipt: replace(receipt, kind=5), "envelope: is not under"),
+        (lambda receipt: replace(receipt, kind=2), "must be there iff"),
     ],
 )
 def test_changed_late_receipt_is_refused(change: object, step: str) -> None:

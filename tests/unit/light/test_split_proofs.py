@@ -8,7 +8,7 @@ import pytest
 
 from sequencer.crypto.signatures import verify_ed25519
 from sequencer.errors import LocalError
-from sequencer.execution.proofs import build_inclusion, build_message
+from sequencer.execution.proofs import build_inclusion, build_list, build_message
 from sequencer.execution.receipts import build_receipt, join_state_proof
 from sequencer.light import (
     InclusionView,
@@ -17,6 +17,7 @@ from sequencer.light import (
     StateProofView,
     verify_file,
     verify_inclusion,
+    verify_list,
     verify_message,
     verify_receipt,
     verify_state_proof,
@@ -189,8 +190,8 @@ def test_A19_message_of_a_split_rollup_is_proven_under_the_certified_row() -> No
     assert (view.message.source, view.height, view.settled_height) == (DELTA, 3, 2)
 
 
-def test_receipt_of_a_delivery_has_no_legs() -> None:
-    """Its id is the message's; it has no leg of its own."""
+def test_A19_delivery_stands_in_the_lists_of_both_rollups() -> None:
+    """Its id is the message's; who asks for all that touched a rollup at a height finds it."""
     chain = Chain()
     bundle, message_id = send(chain, ALPHA, BETA)
     chain.run(bundle)
@@ -198,4 +199,8 @@ def test_receipt_of_a_delivery_has_no_legs() -> None:
     assert delivery is not None
     chain.run(delivery)
     view = get_receipt(chain, message_id, 2, 2)
-    assert (view.bundle_id, view.status, view.rollups, view.index) == (message_id, Status.COMMIT, (), 0)
+    assert (view.bundle_id, view.status, view.rollups, view.index) == (message_id, Status.COMMIT, (BETA, ALPHA), 0)
+    certificate = sign_certificate(chain.blocks[1].commitment, genesis=SPLIT_GENESIS)
+    for rollup in (ALPHA, BETA):
+        listed = verify_list(build_list(chain.blocks[1], (), certificate, rollup), SPLIT_GENESIS, verify_ed25519)
+        assert listed.item_ids == (message_id,)
