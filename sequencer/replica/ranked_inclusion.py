@@ -1,8 +1,8 @@
 """Put items that every validator has into one validator's lane, and into the next one's only if they stay away.
 
 Validators are ranked per subject by H(RANK ‖ subject ‖ index). Rank 0 puts an item into its lane at once, rank j if it
-is still wanted k·j heights after it was wanted here first; nobody puts one in twice, nor two of one subject at one
-executed height. k is 2 for certificates. # A9 A19
+is still wanted k·j heights after it was wanted here first and no other lane was seen to bring one of its subject;
+nobody puts one in twice, nor two of one subject at one executed height. k is 2 for certificates. # A9 A19
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from sequencer.types.primitives import Digest, Height, Instant, ValidatorIndex
 
 HEIGHTS_PER_RANK = 2
 """Executed heights that each rank leaves to the one before it, where a deadline runs."""
+SEEN_HEIGHTS = 8
+"""Executed heights for which an item of a subject that was first seen in another's batch is left to that lane."""
 WANTED_MAX = 16_384
 """Items remembered at once; a further one waits until one is wanted no longer."""
 
@@ -34,6 +36,8 @@ class Wanted(NamedTuple):
 class _Turn:
     due: Height
     """Executed height at which this validator's turn has come."""
+    is_first: bool
+    """This validator has rank 0: it waits for nobody."""
     is_laned: bool = False
 
 
@@ -56,6 +60,8 @@ class RankedInclusion:
         self._height: Height = 0
         self._subjects: set[Digest] = set()
         """Subjects of what was put in at `_height`."""
+        self._seen: dict[Digest, Height] = {}
+        """Subjects of which an item stands in another's batch, with the height at which that was first known."""
         self.included = 0
         """Items put into the own lane; for the statistics."""
         self.postponed = 0
@@ -78,6 +84,13 @@ class RankedInclusion:
         before, self._turns = self._turns, {}
         for entry in wanted:
             self._take(entry, before, height, now)
+        self._seen = {subject: seen for subject, seen in self._seen.items() if height < seen + 2 * SEEN_HEIGHTS}
+
+    def on_seen(self, subjects: Iterable[Digest], height: Height) -> None:
+        """Another's batch holds items of these subjects, so what it says need not be said again for a while."""
+        for subject in subjects:
+            if len(self._seen) < WANTED_MAX:
+                self._seen.setdefault(subject, height)
 
     def include_more(self, wanted: Iterable[Wanted], height: Height, now: Instant) -> None:
         """Put what is due of this, too, into the own lane; what was wanted at this height still is."""
@@ -93,11 +106,16 @@ class RankedInclusion:
         if turn is None or self._add_to_lane is None:
             return
         self._turns[entry.item_id] = turn
-        is_due = not turn.is_laned and height >= turn.due and entry.subject not in self._subjects
-        if is_due and self._add_to_lane(entry.item_id, entry.item, now):
+        if self._is_due(turn, entry.subject, height) and self._add_to_lane(entry.item_id, entry.item, now):
             turn.is_laned = True
             self._subjects.add(entry.subject)
             self.included += 1
+
+    def _is_due(self, turn: _Turn, subject: Digest, height: Height) -> bool:
+        if turn.is_laned or height < turn.due or subject in self._subjects:
+            return False
+        seen = self._seen.get(subject)
+        return turn.is_first or seen is None or height >= seen + SEEN_HEIGHTS
 
     def _make_turn(self, entry: Wanted, height: Height, held: int) -> _Turn | None:
         assert self._own_index is not None  # `include` said so
@@ -105,4 +123,4 @@ class RankedInclusion:
             self.postponed += 1
             return None
         rank = compute_rank(entry.subject, self._own_index, self._committee_size)
-        return _Turn(height + rank * self._heights_per_rank)
+        return _Turn(height + rank * self._heights_per_rank, is_first=rank == 0)

@@ -349,7 +349,9 @@ class Replica:
             case GossipCheck():
                 self._mempool.on_gossiped(results, now)
                 self._parts.relay.on_gossiped(results)
-            case BatchCheck() | None:
+            case BatchCheck():
+                self._parts.verdicts.on_batch(results)
+            case None:
                 pass
 
 

@@ -13,11 +13,12 @@ from sequencer.mempool.mempool import AddToLane
 from sequencer.replica.configuration import ReplicaConfig
 from sequencer.replica.executor_duties import ExecutorDuties, ExecutorStatus, pack_votes
 from sequencer.replica.ranked_inclusion import WANTED_MAX, RankedInclusion
-from sequencer.replica.verdict_pool import VerdictPool
+from sequencer.replica.verdict_pool import VerdictPool, compute_subject
 from sequencer.types.effects import PublishVotes
 from sequencer.types.executed import ExecutedBlock
+from sequencer.types.item import CheckedItem
 from sequencer.types.primitives import Bounds, Instant
-from sequencer.types.verdict import ExecutorVote
+from sequencer.types.verdict import ExecutorCertificate, ExecutorVote
 
 LAG_MAX = 4
 """Finalized blocks not executed yet above which an executor says nothing: what it foresees is decided by then."""
@@ -65,8 +66,8 @@ class VerdictExchange:
         """Return what was done and refused, by name."""
         withheld = 0 if self._duties is None else self._duties.withheld
         return {
-            **{f"votes_{name}": value for name, value in asdict(self._pool.counters).items()},
-            "votes_withheld": withheld,
+            **{f"executor_votes_{name}": value for name, value in asdict(self._pool.counters).items()},
+            "executor_votes_withheld": withheld,
             "certificates_included": self._inclusion.included,
             "certificates_postponed": self._inclusion.postponed,
         }
@@ -75,6 +76,11 @@ class VerdictExchange:
         """Votes came by gossip."""
         if self._is_listening:
             self._pool.on_votes(votes)
+
+    def on_batch(self, items: Iterable[CheckedItem]) -> None:
+        """A batch has arrived: what another lane brings need not be brought by this one."""
+        seen = [compute_subject(item.statement) for item in items if isinstance(item, ExecutorCertificate)]
+        self._inclusion.on_seen(seen, self._executor.height)
 
     def on_connected(self) -> None:
         """A validator is there that may have missed what was said."""

@@ -6,7 +6,7 @@ import pytest
 
 from sequencer.mempool.ranking import compute_rank
 from sequencer.replica import ranked_inclusion
-from sequencer.replica.ranked_inclusion import HEIGHTS_PER_RANK, RankedInclusion, Wanted
+from sequencer.replica.ranked_inclusion import HEIGHTS_PER_RANK, SEEN_HEIGHTS, RankedInclusion, Wanted
 from sequencer.types.primitives import Digest, Instant
 from tests.unit.core_world import at, name_digest
 
@@ -81,6 +81,19 @@ def test_A9_what_becomes_wanted_between_two_blocks_waits_for_none() -> None:
     assert (lane.items, inclusion.size) == ([b"2", b"item"], 2)
     inclusion.include([WANTED, other], 11, at(15))
     assert lane.items == [b"2", b"item"]
+
+
+def test_A9_what_another_lane_brings_is_left_to_it_for_a_while() -> None:
+    """Who has seen it in a batch waits longer, once; rank 0 never waits."""
+    validators = make_validators()
+    included: dict[int, int] = {}
+    for height in range(10, 24):
+        for rank, (inclusion, lane) in validators.items():
+            inclusion.on_seen([WANTED.subject], height)
+            inclusion.include([WANTED], height, at(0))
+            if lane.items:
+                included.setdefault(rank, height)
+    assert included == {0: 10, 1: 10 + SEEN_HEIGHTS, 2: 10 + SEEN_HEIGHTS, 3: 10 + SEEN_HEIGHTS}
 
 
 def test_A9_full_lane_is_tried_again() -> None:
