@@ -16,7 +16,7 @@ from sequencer.lanes.bounds import compute_bounds
 from sequencer.lanes.held import HeldLanes, LaneCounters
 from sequencer.lanes.own_lane import OwnLane
 from sequencer.lanes.receiving import Receiving
-from sequencer.lanes.spam import SpamWindow, make_spam_window
+from sequencer.lanes.spam import ItemMark, SpamWindow, make_spam_window
 from sequencer.lanes.standing import Standing
 from sequencer.lanes.tips import Tips
 from sequencer.types.batch import Batch
@@ -184,7 +184,7 @@ class Lanes:
                 self._held.dirty[index] = None  # an owner whose window was full waits to hear it # L2b
         return is_own_moved
 
-    def on_executed(self, items: Iterable[tuple[ValidatorIndex, bool]]) -> None:
+    def on_executed(self, items: Iterable[tuple[ValidatorIndex, ItemMark]]) -> None:
         """The next block was executed: lane of each item, and whether it was inadmissible. # L9"""
         self._spam.on_executed(items)
 

@@ -1,4 +1,7 @@
-"""Slow down lanes that fill blocks with what cannot be admitted: a rule on the finalized log. # L9
+"""Slow down lanes that fill blocks with what has no effect: a rule on the finalized log. # L9
+
+Certificates and deliveries go through a second lane when the first seems to fail, so late copies are no spam as long
+as there are no more of them in a lane than of those that took effect, in all lanes.
 
 Promises: who has executed the whole window decides as everybody else who has. Memory: one entry per
 executed block of the newest window that a proposal may ask about.
@@ -6,6 +9,7 @@ executed block of the newest window that a proposal may ask about.
 
 from __future__ import annotations
 
+import enum
 from collections import Counter, deque
 from collections.abc import Iterable
 
@@ -15,9 +19,21 @@ from sequencer.types.primitives import Height, LaneLimits, ValidatorIndex
 WINDOW_BLOCKS = 64
 """Blocks whose items are looked at."""
 SPAM_DIVISOR = 10
-"""A lane of whose items in the window more than one in so many was inadmissible is slowed down."""
+"""A lane of whose items in the window more than one in so many was useless is slowed down."""
 SLOW_ADVANCE = 1
 """Batches that one block may add to a slow lane."""
+
+
+class ItemMark(enum.IntEnum):
+    """What an ordered item tells of the lane that brought it."""
+
+    FINE = 0
+    REFUSED = 1
+    """It had no effect, and cost its owner nothing."""
+    SHARED = 2
+    """A certificate or delivery that took effect: any lane may have brought it."""
+    LATE = 3
+    """A certificate or delivery of what another item had done before it."""
 
 
 class SpamWindow:
@@ -30,7 +46,7 @@ class SpamWindow:
         self._lanes = lanes
         self._base = base
         self._computed: tuple[Height, tuple[int, ...]] | None = None
-        self._blocks: deque[tuple[Counter[ValidatorIndex], Counter[ValidatorIndex]]] = deque()
+        self._blocks: deque[Counter[tuple[ValidatorIndex, ItemMark]]] = deque()
 
     @property
     def executed(self) -> Height:
@@ -47,14 +63,9 @@ class SpamWindow:
         """Return how many blocks are remembered at most: a parent may be the newest executed block itself."""
         return WINDOW_BLOCKS + self._lag
 
-    def on_executed(self, items: Iterable[tuple[ValidatorIndex, bool]]) -> None:
-        """The next block was executed; each item is given as its lane and whether it was inadmissible."""
-        total: Counter[ValidatorIndex] = Counter()
-        refused: Counter[ValidatorIndex] = Counter()
-        for lane, is_inadmissible in items:
-            total[lane] += 1
-            refused[lane] += is_inadmissible
-        self._blocks.append((total, refused))
+    def on_executed(self, items: Iterable[tuple[ValidatorIndex, ItemMark]]) -> None:
+        """The next block was executed; each item is given as its lane and what it tells of it."""
+        self._blocks.append(Counter(items))
         if len(self._blocks) > self.size_max:
             self._blocks.popleft()
             self._base += 1
@@ -76,16 +87,19 @@ class SpamWindow:
         return LaneLimits(self._computed[1], self._computed[1])
 
     def _compute_limits(self, first: Height, last: Height) -> tuple[int, ...]:
-        total: Counter[ValidatorIndex] = Counter()
-        refused: Counter[ValidatorIndex] = Counter()
+        counts: Counter[tuple[ValidatorIndex, ItemMark]] = Counter()
         for height in range(first, last + 1):
-            items, inadmissible = self._blocks[height - self._base - 1]
-            total.update(items)
-            refused.update(inadmissible)
+            counts.update(self._blocks[height - self._base - 1])
+        shared = sum(counts[lane, ItemMark.SHARED] for lane in range(self._lanes))
         return tuple(
-            SLOW_ADVANCE if SPAM_DIVISOR * refused[lane] > total[lane] else self._advance_max
-            for lane in range(self._lanes)
+            SLOW_ADVANCE if _is_spam(counts, lane, shared) else self._advance_max for lane in range(self._lanes)
         )
+
+
+def _is_spam(counts: Counter[tuple[ValidatorIndex, ItemMark]], lane: ValidatorIndex, shared: int) -> bool:
+    total = sum(counts[lane, mark] for mark in ItemMark)
+    useless = counts[lane, ItemMark.REFUSED] + max(0, counts[lane, ItemMark.LATE] - shared)
+    return SPAM_DIVISOR * useless > total
 
 
 def make_spam_window(base: Height, parameters: Parameters, lanes: int) -> SpamWindow:

@@ -9,7 +9,7 @@ from sequencer.consensus.own_votes import OwnVotes
 from sequencer.execution.executor import Executor
 from sequencer.execution.outlook import Outlook
 from sequencer.lanes.lanes import Lanes
-from sequencer.lanes.spam import WINDOW_BLOCKS, SpamWindow, make_spam_window
+from sequencer.lanes.spam import WINDOW_BLOCKS, ItemMark, SpamWindow, make_spam_window
 from sequencer.mempool.mempool import AddToLane, Mempool
 from sequencer.ordering.delivery import Delivery
 from sequencer.replica.admissions import list_admissions
@@ -58,7 +58,7 @@ class Parts:
             {record.number: record.digest for record in recovery.votes if record.kind is RecordKind.COMMITMENT},
         )
         window = genesis.parameters.delivery_lag_max + WINDOW_BLOCKS
-        self._replayed: deque[list[tuple[ValidatorIndex, bool]]] = deque(maxlen=window)
+        self._replayed: deque[list[tuple[ValidatorIndex, ItemMark]]] = deque(maxlen=window)
         self.recovered = recover(config, recovery, self._on_replayed, restored)
         self.restored_batches = recovery.batches
         self.restored_votes = recovery.votes

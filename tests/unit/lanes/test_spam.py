@@ -6,21 +6,21 @@ import random
 
 import pytest
 
-from sequencer.lanes.spam import WINDOW_BLOCKS, SpamWindow
+from sequencer.lanes.spam import WINDOW_BLOCKS, ItemMark, SpamWindow
 from sequencer.types.primitives import LaneLimits
 
 LAG, ADVANCE, LANES = 8, 4, 4
 FAST = (ADVANCE,) * LANES
 SLOW = (1,) * LANES
-Items = list[tuple[int, bool]]
+Items = list[tuple[int, ItemMark]]
 
 
 def make_block(*counts: tuple[int, int]) -> Items:
     """Return a block's items: for each lane how many were admitted, and how many not."""
     return [
-        (lane, is_bad)
+        (lane, mark)
         for lane, (good, bad) in enumerate(counts)
-        for is_bad, count in ((False, good), (True, bad))
+        for mark, count in ((ItemMark.FINE, good), (ItemMark.REFUSED, bad))
         for _ in range(count)
     ]
 
@@ -37,6 +37,15 @@ def make_window(blocks: list[Items], base: int = 0) -> SpamWindow:
 def test_L9_lane_is_slow_if_more_than_a_tenth_of_its_items_were_inadmissible(bad: int, limit: int) -> None:
     """Of twenty items two are a tenth, three are more; the other lanes stay fast."""
     window = make_window([make_block((20 - bad, bad), (5, 0)), *([[]] * LAG)])
+    assert window.get_limits(1 + LAG).leading == (limit, 4, 4, 4)
+
+
+@pytest.mark.parametrize(("late", "limit"), [(6, 4), (7, 4), (8, 1)])
+def test_L9_late_copies_are_spam_only_beyond_what_took_effect_in_all_lanes(late: int, limit: int) -> None:
+    """Six took effect, in another lane; of fourteen items one late copy more is below a tenth, two are not."""
+    shared = [(1, ItemMark.SHARED)] * 6
+    own = [(0, ItemMark.FINE)] * (14 - late) + [(0, ItemMark.LATE)] * late
+    window = make_window([shared + own, *([[]] * LAG)])
     assert window.get_limits(1 + LAG).leading == (limit, 4, 4, 4)
 
 
