@@ -212,7 +212,7 @@ class Network(Protocol):
         """Send to every configured peer that is up."""
 
     def publish(self, data: bytes, topic: TopicName = "items") -> bool:
-        """Queue `data` for gossip, at most 4 a second leave (of verdicts 10).
+        """Queue `data` for gossip, at most 4 a second leave (of verdicts 20).
 
         False when 16 wait already or the topic is off. Raises `ConfigurationError` above 64 KiB. The publisher
         gets no `GossipArrived` of its own.

@@ -28,8 +28,8 @@ GOSSIP_BYTES_MAX: Final = 64 << 10
 """Largest payload of one gossip message."""
 GOSSIP_PUBLISH_SECONDS: Final = 0.25
 """Least time between two publications of items by this node (4 per second)."""
-VERDICT_PUBLISH_SECONDS: Final = 0.1
-"""The same for verdicts (10 per second): a bundle waits for them at every height."""
+VERDICT_PUBLISH_SECONDS: Final = 0.05
+"""The same for verdicts (20 per second): a bundle waits for them at every height."""
 GOSSIP_PUBLISH_QUEUE_MAX: Final = 16
 """Publications of one topic that may wait; a further one is refused and counted."""
 GOSSIP_ORIGIN_BYTES_PER_SECOND: Final = 512 << 10

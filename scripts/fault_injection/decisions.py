@@ -11,6 +11,10 @@ from typing import Any
 from scripts.fault_injection.cluster import Cluster
 
 BLOCKS_PER_CALL = 50
+SYSTEM = 0
+"""Namespace under which every item has its envelope."""
+BEAT = 3
+"""Kind of the item that lifts a suspension."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,8 @@ class DecisionLog:
         self.decided: dict[str, Decided] = {}
         self.settled: dict[str, list[int]] = {}
         """Rollup → settled height in the row of each height, from 1 on."""
+        self.beats: list[int] = []
+        """Heights at which a beat took effect, ascending."""
 
     def add(self, block: dict[str, Any]) -> None:
         """Take in the next block."""
@@ -47,9 +53,17 @@ class DecisionLog:
         for outcome in block["outcomes"]:
             told = Decided(self.height, outcome["outcome"], outcome["reason"])
             self.decided.setdefault(outcome["id"], told)
+        self._add_beats(block)
         for entry in block["rollups"]:
             if entry["settled_height"] is not None:
                 self.settled.setdefault(entry["rollup"], []).append(entry["settled_height"])
+
+    def _add_beats(self, block: dict[str, Any]) -> None:
+        """Find the items whose envelope (an array that begins with the kind) is of a beat, and that took effect."""
+        envelopes = [leaf for entry in block["rollups"] if entry["id"] == SYSTEM for leaf in entry["leaves"]]
+        for leaf, result in zip(envelopes, block["results"], strict=True):
+            if bytes.fromhex(leaf[2:])[1] == BEAT and result["status"] == "committed":
+                self.beats.append(self.height)
 
     def catch_up(self, cluster: Cluster, names: Sequence[str]) -> None:
         """Read on to the newest block of the first of the nodes that answers."""

@@ -306,6 +306,9 @@ def come_back(scene: Scene) -> None:
     text = f"all executors started again: the {tries}. bundle of {SPLIT} committed after {seconds:.1f} s"
     scene.report.claim(committed and seconds <= BACK_SECONDS_MAX, text)
     scene.figures["back_seconds"] = round(seconds, 1)
+    is_lifted = not any(row["is_suspended"] for row in get_split_rows(scene.cluster, scene.cluster.names[0]))
+    text = f"a beat at height {scene.log.beats[-1:]} lifted the suspension"
+    scene.report.claim(is_lifted and bool(scene.log.beats), text)
 
 
 if __name__ == "__main__":

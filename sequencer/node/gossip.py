@@ -2,7 +2,7 @@
 
 An envelope is a canonical array of entries given as bytes, at most 64 KiB. One leaves when it
 is full or 250 ms after its first item (20 ms after its first vote), never one message per entry; the
-network paces them to 4 (10) a second. What does not fit is dropped and counted: items have a second
+network paces them to 4 (20) a second. What does not fit is dropped and counted: items have a second
 way, and votes are said again.
 """
 

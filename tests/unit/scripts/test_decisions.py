@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from scripts.fault_injection.decisions import Decided, DecisionLog, compute_percentile
+from sequencer.codec import encode
+from sequencer.types.item import ItemKind
 
 
 def make_block(height: int, results: dict[str, str], outcomes: dict[str, tuple[str, str]], settled: int) -> Any:
@@ -13,7 +15,10 @@ def make_block(height: int, results: dict[str, str], outcomes: dict[str, tuple[s
         "height": height,
         "results": [{"id": one, "status": status, "reason": "UNFUNDED"} for one, status in results.items()],
         "outcomes": [{"id": one, "outcome": told[0], "reason": told[1]} for one, told in outcomes.items()],
-        "rollups": [{"rollup": "gamma", "settled_height": settled}, {"rollup": "system", "settled_height": None}],
+        "rollups": [
+            {"id": 0, "rollup": "system", "settled_height": None, "leaves": ["0x9201"] * len(results)},
+            {"id": 3, "rollup": "gamma", "settled_height": settled, "leaves": []},
+        ],
     }
 
 
@@ -46,6 +51,17 @@ def test_bundle_that_was_refused_once_is_still_open() -> None:
     log = DecisionLog()
     log.add(make_block(1, {"a": "inadmissible"}, {}, 0))
     assert (log.find_open(["a"]), log.count(["a"])) == (["a"], {"UNFUNDED": 1})
+
+
+def test_beat_counts_where_it_took_effect() -> None:
+    """One that came too late is inadmissible, and a bundle is no beat."""
+    log = DecisionLog()
+    for height, status in ((1, "committed"), (2, "inadmissible")):
+        block = make_block(height, {"a": status, "b": "committed"}, {}, 0)
+        envelopes = [encode((kind, bytes(32))) for kind in (ItemKind.BEAT, ItemKind.BUNDLE)]
+        block["rollups"][0]["leaves"] = ["0x" + envelope.hex() for envelope in envelopes]
+        log.add(block)
+    assert log.beats == [1]
 
 
 def test_percentile_is_a_value_that_so_many_do_not_exceed() -> None:
