@@ -1,7 +1,7 @@
 """Slow down lanes that fill blocks with what has no effect: a rule on the finalized log. # L9
 
 Certificates and deliveries go through a second lane when the first seems to fail, so late copies are no spam as long
-as there are no more of them in a lane than of those that took effect, in all lanes.
+as a lane has no more than twice as many of them as took effect in all lanes.
 
 Promises: who has executed the whole window decides as everybody else who has. Memory: one entry per
 executed block of the newest window that a proposal may ask about.
@@ -20,6 +20,9 @@ WINDOW_BLOCKS = 64
 """Blocks whose items are looked at."""
 SPAM_DIVISOR = 10
 """A lane of whose items in the window more than one in so many was useless is slowed down."""
+LATE_PER_SHARED = 2
+"""Late copies that a lane may bring per certificate or delivery that took effect in any lane: a bundle that one of its
+rollups refuses leaves the certificates of the others without effect, though nobody did wrong."""
 SLOW_ADVANCE = 1
 """Batches that one block may add to a slow lane."""
 
@@ -98,7 +101,7 @@ class SpamWindow:
 
 def _is_spam(counts: Counter[tuple[ValidatorIndex, ItemMark]], lane: ValidatorIndex, shared: int) -> bool:
     total = sum(counts[lane, mark] for mark in ItemMark)
-    useless = counts[lane, ItemMark.REFUSED] + max(0, counts[lane, ItemMark.LATE] - shared)
+    useless = counts[lane, ItemMark.REFUSED] + max(0, counts[lane, ItemMark.LATE] - LATE_PER_SHARED * shared)
     return SPAM_DIVISOR * useless > total
 
 

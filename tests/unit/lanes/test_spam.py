@@ -42,8 +42,8 @@ def test_L9_lane_is_slow_if_more_than_a_tenth_of_its_items_were_inadmissible(bad
 
 @pytest.mark.parametrize(("late", "limit"), [(6, 4), (7, 4), (8, 1)])
 def test_L9_late_copies_are_spam_only_beyond_what_took_effect_in_all_lanes(late: int, limit: int) -> None:
-    """Six took effect, in another lane; of fourteen items one late copy more is below a tenth, two are not."""
-    shared = [(1, ItemMark.SHARED)] * 6
+    """Three took effect, in another lane: six are free; of fourteen items one more is below a tenth, two are not."""
+    shared = [(1, ItemMark.SHARED)] * 3
     own = [(0, ItemMark.FINE)] * (14 - late) + [(0, ItemMark.LATE)] * late
     window = make_window([shared + own, *([[]] * LAG)])
     assert window.get_limits(1 + LAG).leading == (limit, 4, 4, 4)
