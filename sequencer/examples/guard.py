@@ -1,8 +1,9 @@
 """Pay only while two rollups together hold enough.
 
 Alice gives Bob gold on alpha, on the condition that what she then has on alpha and on beta adds up to a minimum.
-Two legs export her balances, a leg on gamma demands something of their sum: a condition over several rollups is one leg
-that checks exported values. Then the same with one more than there is: nothing takes effect.
+Two legs export her balances, a leg on a third rollup demands something of their sum: a condition over several rollups
+is one leg that checks exported values, on any of them, run by the validators or by others. Then the same with one
+more than there is: nothing takes effect.
 
 Run: `sequencer example guard`, or `python -m sequencer.examples.guard http://127.0.0.1:8600`.
 """
@@ -48,7 +49,7 @@ async def pay(stage: Stage, minimum: int) -> Sent:
     builder = stage.make_builder()
     builder.add_leg("alpha", alice, [operation("transfer", "gold", stage.bob.address, GOLD), read])
     builder.add_leg("beta", alice, [read])
-    builder.add_leg("gamma", alice, [demand])
+    builder.add_leg(stage.client.genesis.rollups[-1].name, alice, [demand])
     return await stage.send(builder)
 
 
