@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_draft(send)
+    send.add_argument("--check", action="store_true", help="send nothing if it would abort now")
     add_wait(send)
     send.set_defaults(action=send_file)
     check = actions.add_parser("check", help="tell what a bundle would come to", description="Send nothing; foretell.")

@@ -42,7 +42,8 @@ async def _send(options: argparse.Namespace, draft: Mapping[str, Any], key_names
             desk = await _open_desk(node, key_names)
             transaction = {"item": to_hex((await sign_draft(desk, draft)).item_bytes)}
         wait = {} if options.no_wait else {"wait_ms": WAIT_MS_MAX}
-        answer: Any = await node.call("seq_sendTransaction", {"transaction": transaction, **wait})
+        check = {"check": True} if getattr(options, "check", False) else {}  # only `bundle send` has the option
+        answer: Any = await node.call("seq_sendTransaction", {"transaction": transaction, **wait, **check})
     return {name: answer[name] for name in SHOWN if name in answer}
 
 

@@ -177,6 +177,20 @@ async def test_bundle_check_foretells_and_sends_nothing(shell: Shell) -> None:
     assert shell.node.submissions == 0
 
 
+async def test_bundle_send_with_check_sends_nothing_that_would_abort(shell: Shell) -> None:
+    """Exit 2 with the reason, and the sequence is not spent; what is true goes through."""
+    path = shell.folder / "checked.json"
+    draft = json.loads(EXAMPLE.partition("\n")[2])
+    done = []
+    for low in (str(2**63), "1"):
+        draft["legs"][1]["conditions"][0]["low"] = low
+        path.write_text(json.dumps(draft))
+        done.append(await shell.ask("bundle", "send", str(path), "--check"))
+    assert [one.status for one in done] == [2, 0]
+    assert "TOO_LOW" in done[0].result["message"]
+    assert shell.node.submissions == 1
+
+
 async def test_bundle_cancel_takes_the_place_of_what_is_held(shell: Shell) -> None:
     """The cancellation commits with the sequence of the bundle and costs the base fee only."""
     path = shell.folder / "held.json"

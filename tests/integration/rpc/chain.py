@@ -24,6 +24,7 @@ from sequencer.rpc.queries import (
     HeightNotRetainedError,
     Metric,
     NodeStatus,
+    NotExecutedError,
     TransactionRecord,
 )
 from sequencer.rpc.stories import BundleStory
@@ -301,6 +302,8 @@ class ChainNode:
         return next((certificate for certificate in certificates if certificate is not None), None)
 
     async def get_state(self, rollup: int, key: str, height: int | None) -> StateReading:
+        if rollup not in self.executor.runs:
+            raise NotExecutedError(self._genesis.get_rollup(rollup))
         try:
             return self.executor.read_state(self.executor.height if height is None else height, rollup, key)
         except LocalError as error:

@@ -45,6 +45,7 @@ from sequencer.types.verdict import (
 )
 from tests.integration.rpc.chain import ALICE, BOB, ChainNode, make_evidence, make_genesis, make_transfer
 from tests.integration.rpc.conftest import Served, serve
+from tests.split_world import SPLIT_GENESIS
 
 GOLD = f"balance/gold/{ALICE.public_key.hex()}"
 
@@ -186,6 +187,18 @@ async def test_state_of_a_future_height_says_so(served: Served) -> None:
     """-32001 `future`, not `pruned`."""
     error: Any = await served.error("seq_getState", {"rollup": "alpha", "key": GOLD, "height": 9})
     assert (error["code"], error["data"]["reason"]) == (-32001, "future")
+
+
+async def test_state_of_a_split_rollup_that_is_not_executed_names_who_does(nursery: trio.Nursery) -> None:
+    """-32006, never a value; a native rollup of the same network is told."""
+    served = await serve(nursery, ChainNode(SPLIT_GENESIS))
+    error: Any = await served.error("seq_getState", {"rollup": "delta", "key": "kv/a"})
+    native = await get(served, "seq_getState", rollup="alpha", key="kv/a")
+    assert (error["code"], error["data"]) == (
+        -32006,
+        {"reason": "not_executed", "rollup": "delta", "executors": ["executor-0", "executor-1", "executor-2"]},
+    )
+    assert native["value"] is None
 
 
 async def test_state_of_an_earlier_height_is_told(served: Served) -> None:
