@@ -46,3 +46,15 @@ def test_executor_attests_and_comes_back_with_its_home(tmp_path: Path) -> None:
         fault = second.wait_for_event("fault")
         assert "0 of 1 executors of gamma run, too few: nothing settles on gamma" in fault["text"]
         second.stop(signal.SIGINT)
+
+
+def test_examples_over_a_split_rollup_keep_their_promises(tmp_path: Path) -> None:
+    """A swap that is paid there, and a demand there on what two native rollups hold."""
+    with start_devnet(tmp_path, "--validators", "1", "--rollups", "alpha,beta,delta:split=1") as devnet:
+        executor = devnet.ready["executors"][0]["rpc"]
+        swapped = devnet.ask("example", "split_swap", "--rpc", executor)
+        assert (swapped["kept"], swapped["rollup"], swapped["swapped"]) == (True, "delta", "COMMIT")
+        guarded = devnet.ask("example", "guard")
+        assert guarded["kept"]
+        assert guarded["refused"].startswith("ABORT NO:delta:BELOW_MINIMUM")
+        devnet.stop(signal.SIGINT)
