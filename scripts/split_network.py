@@ -237,5 +237,6 @@ def make_child(parent: BlockHeader) -> BlockHeader:
 def execute(executor: Executor, header: BlockHeader, items: Sequence[Item]) -> ExecutedBlock:
     """Execute one block."""
     executor.begin(header, items)
-    executor.step(max(1, len(items)))
+    while not executor.step(max(1, len(items))):
+        pass
     return executor.finish()

@@ -80,7 +80,7 @@ class OutcomeAutomaton:
                     trial.revert()
 
     def apply(self, index: int, item: bytes, checked: CheckedItem) -> ItemResult:
-        """Apply the item at place `index` of the block, with all that follows from it. # A4"""
+        """Apply the item at place `index` of the block; `work_off` does what follows from it for others. # A4"""
         if isinstance(checked, SignedBundle):
             return self._apply_bundle(index, checked.bundle)
         item_id = compute_item_id(item, checked)
@@ -94,14 +94,34 @@ class OutcomeAutomaton:
             return ItemResult(index, item_id, Status.INADMISSIBLE, rejection.reason.value, 0)
         return ItemResult(index, item_id, Status.COMMIT, "", 0)
 
-    def end_block(self) -> None:
-        """Abort what is due and still undecided, in log order. # A8"""
-        for entry in self._table.take_due(self._block.height):
-            if entry.bundle is not None and entry.status is Status.PENDING:
-                for rollup in list_suspended(entry, self._block.height):
-                    system_state.set_suspension(self._system, rollup, self._block.height)
-                self._decide(entry, entry.bundle, find_late_outcome(entry, self._rules.names), None)
-                self._work_off()
+    @property
+    def has_work(self) -> bool:
+        """Whether entries were woken that must be looked at before the next item."""
+        return bool(self._work)
+
+    def work_off(self, count_max: int) -> int:
+        """Look again, in log order, at up to so many entries that were woken; returns at how many.
+
+        An entry wakes only later ones, so none is looked at twice for one item. # A8
+        """
+        count = 0
+        while self._work and count < count_max:
+            entry = heappop(self._work)[1]
+            entry.is_queued = False
+            if entry.status is Status.PENDING:
+                self._examine(entry)
+            count += 1
+        return count
+
+    def time_out_next(self) -> bool:
+        """Abort the next entry that is due in this block, after its last item; tells whether there was one. # A8 A21"""
+        entry = self._table.take_due(self._block.height)
+        if entry is None or entry.bundle is None:
+            return False
+        for rollup in list_suspended(entry, self._block.height):
+            system_state.set_suspension(self._system, rollup, self._block.height)
+        self._decide(entry, entry.bundle, find_late_outcome(entry, self._rules.names), None)
+        return True
 
     @property
     def decided(self) -> Sequence[Decided]:
@@ -198,7 +218,6 @@ class OutcomeAutomaton:
             match statement:
                 case VerdictStatement():
                     self._wake(certificates.keep_verdict(statement, self._table))
-                    self._work_off()
                 case BeatStatement(rollup):
                     system_state.set_suspension(self._system, rollup, 0)
                 case RootStatement():
@@ -267,14 +286,6 @@ class OutcomeAutomaton:
         if not entry.is_queued:
             entry.is_queued = True
             heappush(self._work, (entry.position, entry))
-
-    def _work_off(self) -> None:
-        """Look again at what was woken, in log order: an entry wakes only later ones."""
-        while self._work:
-            entry = heappop(self._work)[1]
-            entry.is_queued = False
-            if entry.status is Status.PENDING:
-                self._examine(entry)
 
     def _examine(self, entry: Entry) -> None:
         if entry.message is not None and entry.is_ripe:

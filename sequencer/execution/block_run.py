@@ -17,6 +17,9 @@ from sequencer.types.item import CheckedItem
 from sequencer.types.outcome import ItemResult
 from sequencer.types.primitives import SYSTEM_NAMESPACE, RollupId
 
+ITEMS_PER_FOLD = 256
+"""Items applied, when nobody waits, between two times that their writes are folded into the states."""
+
 
 class BlockRun:
     """One block between `begin` and `finish`."""
@@ -38,26 +41,46 @@ class BlockRun:
         self._items = items
         self._journals = {namespace: Journal(state) for namespace, state in sorted(states.items())}
         self._leaves_of_decided = 0
+        self.is_done = False
+        """Whether all items are applied, and all that follows from them and from deadlines."""
         automaton.begin(BlockContext(header.height, header.time_ms), self._journals)
 
     @property
-    def is_done(self) -> bool:
+    def has_all_items(self) -> bool:
         """Whether all items are applied."""
         return len(self.results) == len(self._items)
 
     def step(self, item_count_max: int) -> None:
-        """Apply the next items and fold their writes into the states, so that `finish` is left with little."""
+        """Do the next part of the block and fold its writes into the states, so that `finish` is left with little.
+
+        What an item sets free counts as items do: one certificate can decide thousands of bundles.
+        """
+        left = item_count_max
+        while left > 0 and not self.is_done:
+            if self._automaton.has_work:
+                left -= self._automaton.work_off(left)
+            elif not self.has_all_items:
+                left -= self._apply_items(left)
+            else:
+                self.is_done = not self._automaton.time_out_next()
+                left -= 1
+        self._fold()
+
+    def _apply_items(self, count_max: int) -> int:
+        """Apply the next items, up to one that sets others free; returns how many."""
         start = len(self.results)
-        for index, (item, checked) in enumerate(self._items[start : start + item_count_max], start):
+        for index, (item, checked) in enumerate(self._items[start : start + count_max], start):
             result = self._automaton.apply(index, item, checked)
             self.results.append(result)
             self.leaves.add(checked, result.item_id)
-        self._fold()
+            if self._automaton.has_work:
+                break
+        return len(self.results) - start
 
     def end(self) -> None:
-        """Do what the end of the block demands: deadlines, then the outbox roots of what is settled. # A8 A19"""
-        self._automaton.end_block()
-        self._fold()
+        """Do what is left, then record the outbox roots of what is settled. # A19"""
+        while not self.is_done:
+            self.step(ITEMS_PER_FOLD)
         self._mail.close_height(self.header.height, self._journals[SYSTEM_NAMESPACE])
         self._fold()
 

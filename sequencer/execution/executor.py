@@ -127,7 +127,7 @@ class Executor(ExecutedState):
         self._run = BlockRun(self._automaton, self.mail, self._newest.states, header, items)
 
     def step(self, item_count_max: int) -> bool:
-        """Apply at most so many items (≥ 1); returns whether all are applied."""
+        """Do as much as so many items (≥ 1) take at most; returns whether the block is done."""
         run = self._get_run()
         run.step(item_count_max)
         return run.is_done
@@ -135,7 +135,7 @@ class Executor(ExecutedState):
     def finish(self) -> ExecutedBlock:
         """Commit to the block and make it the newest; raises `LocalError` before all items are applied."""
         run = self._get_run()
-        if not run.is_done:
+        if not run.has_all_items:
             raise LocalError(f"height {run.header.height} has items left")
         run.end()
         version, outcomes = self._make_version(run), run.leaves.get_outcomes()

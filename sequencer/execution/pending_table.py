@@ -143,9 +143,13 @@ class PendingTable:
                 if status is Status.PENDING:
                     self._dependents[dep].append(entry)
 
-    def take_due(self, height: Height) -> list[Entry]:
-        """Return the entries whose deadline is `height`, in log order; some may be decided."""
-        return self._due.pop(height, [])
+    def take_due(self, height: Height) -> Entry | None:
+        """Return the next undecided entry whose deadline is `height`, in log order; None if there is none left."""
+        for entry in self._due.get(height, ()):
+            if entry.status is Status.PENDING:
+                return entry
+        self._due.pop(height, None)
+        return None
 
     def on_decided(self, entry: Entry) -> list[Entry]:
         """Note that a listed entry has its outcome; return those that have it as a dep."""

@@ -74,7 +74,8 @@ def execute_block(config: ReplicaConfig, executor: Executor, block: FinalizedBlo
     """Check and execute one stored block at once."""
     items = [item for batch in block.batches for item in decode_payload(batch.payload)]
     executor.begin(block.header, [(item, config.check_item(item)) for item in items])
-    executor.step(len(items))
+    while not executor.step(max(1, len(items))):
+        pass
     return executor.finish()
 
 

@@ -113,7 +113,8 @@ class Chain:
         blocks = []
         for node in self.nodes:
             node.begin(header, checked)
-            node.step(max(1, len(checked)))
+            while not node.step(max(1, len(checked))):
+                pass
             blocks.append(node.finish())
         return blocks[0]
 

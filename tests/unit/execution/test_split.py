@@ -8,7 +8,7 @@ from sequencer.types.bundle import HeightWindow, Operation, Reference
 from sequencer.types.executed import RollupVerdict, VerdictSource
 from sequencer.types.outcome import Status
 from sequencer.types.verdict import Verdict
-from tests.execution_world import ALPHA, BOB, GAMMA, make_leg, set_key, transfer
+from tests.execution_world import ALPHA, BOB, GAMMA, make_child, make_leg, set_key, transfer
 from tests.split_chain import Chain, declare, link, say_no, say_yes, touch
 from tests.split_world import DELTA, EPSILON
 
@@ -282,3 +282,28 @@ def test_A9_control_of_the_helpers_a_verdict_that_assumes_anything_else_does_not
     chain.run(bundle)
     block = chain.run(replace(say_yes(bundle), assumption=bytes(32)))
     assert (block.results[0].reason, chain.get_reasons()) == ("STALE", [])
+
+
+def test_A8_what_one_item_sets_free_is_done_in_slices() -> None:
+    """A certificate that decides many bundles delays nobody for longer than as many items would."""
+    chain = Chain()
+    first = chain.bundle(touch(DELTA, "k"), touch(GAMMA, "k"))
+    followers = [chain.bundle(touch(GAMMA, "k", add=True)) for _ in range(20)]
+    chain.run(first, *followers)
+    chain.executor.begin(make_child(chain.executor.header), [chain.make_item(say_yes(first))])
+    steps = 1
+    while not chain.executor.step(4):
+        steps += 1
+    assert (steps, len(chain.executor.finish().decisions), chain.get(GAMMA, "kv/k")) == (6, 21, 21)
+
+
+def test_A8_deadlines_of_one_block_are_done_in_slices() -> None:
+    """Twenty bundles are due at once."""
+    chain = Chain()
+    chain.run(*[chain.bundle(touch(DELTA, f"k{number}")) for number in range(20)])
+    chain.run_until(10)
+    chain.executor.begin(make_child(chain.executor.header), [])
+    steps = 1
+    while not chain.executor.step(4):
+        steps += 1
+    assert (steps, len(chain.executor.finish().decisions)) == (6, 20)
