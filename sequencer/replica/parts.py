@@ -37,6 +37,9 @@ from sequencer.types.primitives import ValidatorIndex
 from sequencer.types.records import RecordKind, Recovery
 from sequencer.types.signing import SignatureKind
 
+TOO_LATE = "nobody keeps the next block, and no snapshot of others holds the state that executors keep"
+"""Why an executor that was away for too long stays where it is. # A9 L7"""
+
 
 class Parts:
     """All parts of one replica, joined; executes stored blocks above the snapshot again."""
@@ -175,10 +178,18 @@ class Parts:
 
         So does an executor: others' snapshots do not hold the state that it alone keeps. # A9
         """
-        if self.alarm is not None or self.config.runs:
-            return Need.NONE
+        return Need.NONE if self.alarm is not None or self.config.runs else self._compute_need()
+
+    def _compute_need(self) -> Need:
         retain_heights = self.config.genesis.parameters.retain_heights
         return self.catch_up.get_need(self.pipeline.delivered.height, retain_heights, self.state_sync.has_asked)
+
+    @property
+    def sync_state(self) -> str | None:
+        """What state sync does, or why nothing leads further; None if there is nothing to say."""
+        if self.config.runs and self.alarm is None and self._compute_need() is Need.STUCK:
+            return TOO_LATE
+        return self.state_sync.describe()
 
     def take_suspicions(self) -> list[Suspicion]:
         """Return what any part noticed and nobody has verified, once. # X1-X7"""

@@ -69,7 +69,7 @@ def collect_statistics(parts: Parts, submissions_refused: int, messages_refused:
         gossip_included=mempool.gossip_included,
         peers=tuple(sorted(parts.peers)),
         following=None if parts.catch_up.following is None else parts.catch_up.following.peer,
-        sync_state=parts.state_sync.describe(),
+        sync_state=parts.sync_state,
         snapshot_liars=parts.state_sync.get_liars(),
         executor=parts.verdicts.get_status(),
         counters={

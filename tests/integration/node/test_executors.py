@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from sequencer.light import ReceiptView
+from sequencer.replica.parts import TOO_LATE
 from sequencer.sdk.building import BundleBuilder, operation, sign_bundle
 from sequencer.sdk.errors import AnswerError
 from sequencer.types.bundle import AccessMode, Equals
@@ -105,8 +106,12 @@ async def is_waiting(cluster: Cluster, name: str) -> bool:
 
 async def get_rollup_status(cluster: Cluster, name: str) -> Any:
     """Return what a node's status says of gamma."""
+    return (await get_status(cluster, name))["rollups"][1]
+
+
+async def get_status(cluster: Cluster, name: str) -> Any:
     async with cluster.nodes[name].client as client:
-        return (await client.call("seq_status", {}))["rollups"][1]
+        return await client.call("seq_status", {})
 
 
 async def test_one_liar_among_three_changes_nothing(nursery: trio.Nursery, tmp_path: Path) -> None:
@@ -150,4 +155,26 @@ async def test_node_says_which_rollups_it_executes(nursery: trio.Nursery, tmp_pa
     if role == "validator":
         with pytest.raises(AnswerError, match=r"code -32006"):
             await read(cluster, name, "gamma", "kv/x")
+    nursery.cancel_scope.cancel()
+
+
+async def test_executor_that_was_away_too_long_says_that_nothing_leads_further(
+    nursery: trio.Nursery, tmp_path: Path
+) -> None:
+    """Blocks that it missed are pruned, and nobody else's snapshot holds its rollup's state. # A9 L7"""
+    cluster = Cluster(tmp_path, nursery, ("val0",), retain_heights=20, rollups="alpha,gamma:key_value:split=1")
+    await cluster.start("val0", "gamma-0")
+    await cluster.wait_for_height(3, "gamma-0")
+    await cluster.kill("gamma-0")
+    height = await cluster.get_height("val0")
+    with trio.fail_after(30):
+        while (await get_status(cluster, "val0"))["oldest_height"] <= height + 1:
+            await trio.lowlevel.checkpoint()
+
+    await cluster.start("gamma-0")
+
+    with trio.fail_after(20):
+        while (status := await get_status(cluster, "gamma-0"))["sync"] != TOO_LATE:
+            await trio.lowlevel.checkpoint()
+    assert status["height"] <= height + 1
     nursery.cancel_scope.cancel()
