@@ -19,6 +19,9 @@ from sequencer.types.outcome import Reason, Rejection, Status
 from sequencer.types.parameters import Parameters
 from sequencer.types.primitives import Digest, Height, RollupId
 
+LINKS_PER_WAITING = 16
+"""Direct ancestors that the unsettled items of a rollup may have on average: describing them costs as much."""
+
 
 class RollupEntries:
     """What is not settled on one rollup."""
@@ -32,12 +35,15 @@ class RollupEntries:
         """Undecided items, and aborted ones that rest on something here which is not settled."""
         self.unsettled_joint_count = 0
         """Of these, bundles that touch a split rollup and more than one rollup."""
+        self.link_count = 0
+        """Direct ancestors of all these, as at their admission."""
 
     def add(self, place: Place) -> None:
         """List a place that is not settled."""
         self.index.add(place)
         self.unsettled_count += 1
         self.unsettled_joint_count += place.entry.is_joint
+        self.link_count += len(place.ancestors)
         if place.entry.status is Status.PENDING:
             self.undecided[place.entry.id] = place.entry
 
@@ -46,6 +52,7 @@ class RollupEntries:
         self.index.remove(place)
         self.unsettled_count -= 1
         self.unsettled_joint_count -= place.entry.is_joint
+        self.link_count -= len(place.ancestors)
 
 
 class PendingTable:
@@ -115,9 +122,10 @@ class PendingTable:
         """Return why an entry of `make_entry` that would wait finds no room, or None. # A3"""
         if not entry.is_timed and entry.is_ripe and entry.get_open_dep() is None:
             return None
-        for rollup in entry.places:
-            listed = self.rollups[rollup]
+        for rollup, place in entry.places.items():
+            listed, links = self.rollups[rollup], len(place.ancestors)
             is_full = listed.unsettled_count >= parameters.waiting_per_rollup_max
+            is_full |= links > 0 and listed.link_count + links > LINKS_PER_WAITING * parameters.waiting_per_rollup_max
             is_full |= entry.is_joint and listed.unsettled_joint_count >= parameters.pending_per_rollup_max
             if is_full:
                 detail = f"rollup {rollup} has as many open items as are allowed"

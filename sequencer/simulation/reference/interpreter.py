@@ -30,6 +30,7 @@ GRACE_HEIGHTS = 3
 """A rollup that had all it needed for so long before a TIMEOUT is to blame for it. # A13"""
 LOOK_BACK_HEIGHTS = 1_024
 ASSUMPTIONS_MAX = 8
+LINKS_PER_WAITING = 16
 
 
 class Ruling(NamedTuple):
@@ -175,7 +176,11 @@ class ReferenceInterpreter:
         for rollup in entry.rollups:
             others = [other for other in self.entries if rollup in other.access and not other.is_settled(rollup)]
             crossing = [other for other in others if is_crossing(other)]
-            if len(others) >= self.parameters.waiting_per_rollup_max:
+            waiting_max = self.parameters.waiting_per_rollup_max
+            if len(others) >= waiting_max:
+                return "PENDING_FULL"
+            links = len(entry.parents[rollup])
+            if links and links + sum(len(other.parents[rollup]) for other in others) > LINKS_PER_WAITING * waiting_max:
                 return "PENDING_FULL"
             if is_crossing(entry) and len(crossing) >= self.parameters.pending_per_rollup_max:
                 return "PENDING_FULL"

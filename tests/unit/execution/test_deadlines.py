@@ -144,6 +144,20 @@ def test_A3_cap_of_all_that_waits_holds_native_bundles_only_if_they_would_wait()
     assert chain.run(say_yes(split), waiting).results[1].status is Status.COMMIT
 
 
+def test_A3_cap_of_direct_ancestors_holds_what_rests_on_much_and_nothing_else() -> None:
+    """Describing what waits costs as much as it has ancestors: 40 readers of 40 keys fill what 100 items may have."""
+    chain = Chain(replace(SPLIT_GENESIS, parameters=replace(SPLIT_GENESIS.parameters, waiting_per_rollup_max=100)))
+    keys = [f"{number:02}" for number in range(40)]
+    chain.run(*[chain.bundle(touch(DELTA, key)) for key in keys])
+    readers = [chain.bundle(touch(DELTA, f"own{number}", read=keys)) for number in range(41)]
+    free = replace(chain.bundle(touch(DELTA, "free")), sequence=readers[40].sequence)
+    block = chain.run(*readers, free)
+    assert [result.reason for result in block.results] == [""] * 40 + ["PENDING_FULL", ""]
+    chain.restart()
+    late = replace(chain.bundle(touch(DELTA, "late", read=keys[:1])), sequence=free.sequence + 1)
+    assert chain.run(late).results[0].reason == "PENDING_FULL"
+
+
 def test_A11_row_of_a_split_rollup_is_the_one_certified_last() -> None:
     """A newer root replaces it; an older one, or one of a height that is not over, is stale."""
     chain = Chain()
