@@ -43,6 +43,7 @@ REAL = {
 }
 """Name of a script of `scripts/fault_injection` → seconds after which it is told to stop; in the order of running."""
 SIMULATED = {
+    "automaton_rate": (("--json",), 600),
     "contention": (("--json",), 300),
     "attacks": (("--json",), 600),
     "simulation_speed": (("--seeds", "0:200", "--json"), 600),
