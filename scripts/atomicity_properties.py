@@ -37,7 +37,25 @@ KINDS = (
     "re-votes",
     "beats",
 )
-"""What must have happened often enough to have been tested; every reason of an inadmissible item, too."""
+"""What must have happened often enough to have been tested, and for which reasons items must have been inadmissible."""
+REASONS = (
+    "BAD_DECIDE_WITHIN",
+    "BAD_REFERENCE",
+    "BAD_SIGNATURE",
+    "DELIVERED",
+    "DUPLICATE",
+    "EXPIRED",
+    "MALFORMED",
+    "NOT_YET_VALID",
+    "NO_PROOF",
+    "PENDING_FULL",
+    "SEQUENCE_GAP",
+    "SEQUENCE_USED",
+    "STALE",
+    "UNBALANCED",
+    "UNFUNDED",
+    "WRONG_CHAIN",
+)
 CHUNK = 25
 """Cases that a process plays before it reports."""
 
@@ -89,8 +107,8 @@ def play(seed: int) -> Played:
 
 def find_rare(counts: Counter[str]) -> list[str]:
     """Return what happened too seldom to have been tested."""
-    reasons = [kind for kind in counts if kind.startswith("inadmissible ")]
-    return [kind for kind in (*KINDS, *reasons) if counts[kind] <= SEEN_MIN]
+    kinds = (*KINDS, *(f"inadmissible {reason}" for reason in REASONS))
+    return [kind for kind in kinds if counts[kind] <= SEEN_MIN]
 
 
 def report(

@@ -34,6 +34,7 @@ class SplitMachine(RuleBasedStateMachine):
         undeclared=st.sampled_from((0, 10, 40)),
         dropped=st.sampled_from((0, 0, 20, 60, 90)),
         liar=st.sampled_from((None, None, None, None, 0, 1)),
+        is_ideal=st.booleans(),
     )
     def start(
         self,
@@ -42,10 +43,11 @@ class SplitMachine(RuleBasedStateMachine):
         undeclared: int,
         dropped: int,
         liar: int | None,
+        is_ideal: bool,
     ) -> None:
         """Draw the network; of one rollup now and then a majority lies."""
         liars = frozenset[int]() if liar is None else frozenset({self.split[liar % len(self.split)]})
-        self.case = Case(seed, Shape(frozenset(self.split), lags, undeclared, dropped, liars))
+        self.case = Case(seed, Shape(frozenset(self.split), lags, undeclared, dropped, liars, is_ideal))
 
     @precondition(lambda self: self.case.network.height < BLOCKS_MAX)
     @rule(bundles=st.integers(0, 7), hostile=st.integers(0, 3))

@@ -8,6 +8,7 @@ from random import Random
 
 from sequencer.types.primitives import RollupId
 from tests.properties.split.checks import Broken, LogWatch
+from tests.properties.split.executors import Executors
 from tests.properties.split.network import Network, Shape, draw_shape
 from tests.properties.split.nodes import NodeWatch
 
@@ -28,6 +29,8 @@ class Case:
         self.network = Network(seed, shape)
         self.log = LogWatch(self.network)
         self.nodes = NodeWatch(self.network, self.log, (SUBSETS[0], SUBSETS[1 + seed % 2], ALL))
+        if not shape.is_ideal:
+            Executors(self.network, self.nodes.nodes[0])
 
     @property
     def counts(self) -> Counter[str]:
@@ -52,10 +55,10 @@ class Case:
 
 
 def make_shape(seed: int) -> Shape:
-    """Return the shape of a case: all rollups split in a third of them; in an eighth too many executors of one lie."""
+    """Return the shape of a case: in half the product votes, in an eighth too many executors of one rollup lie."""
     random = Random(seed)
-    shape = draw_shape(random, ALL if seed % 3 == 0 else None)
-    return replace(shape, liars=frozenset({random.choice(sorted(shape.split))})) if seed % 8 == 7 else shape
+    shape = replace(draw_shape(random, ALL if seed % 3 == 0 else None), is_ideal=seed % 2 == 0)
+    return replace(shape, liars=frozenset({random.choice(sorted(shape.split))})) if seed % 16 in (6, 15) else shape
 
 
 def play_case(seed: int) -> Counter[str]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 from sequencer.codec import decode
 from sequencer.simulation.reference.machine import OUTBOX
-from sequencer.simulation.workload import make_marker_key
 from sequencer.types.block import BlockHeader
 from sequencer.types.bundle import Bundle
 from sequencer.types.item import SignedBundle
@@ -16,6 +15,7 @@ from sequencer.types.outcome import ItemResult, Status
 from sequencer.types.primitives import Digest, Height, RollupId, StateValue
 from tests.properties.split.network import Items, Network
 
+MARKER = "kv/mark/"
 State = dict[str, StateValue]
 
 
@@ -54,6 +54,8 @@ class LogWatch:
         self.decided: dict[Digest, Status] = {}
         self.recent: list[Digest] = []
         """Admitted bundles that are undecided, or were when this block began."""
+        self.writers: defaultdict[tuple[RollupId, str], list[Digest]] = defaultdict(list)
+        """Admitted bundles that set a marker on a rollup; of legs that a client used twice there are several."""
         self.arrived: Counter[Digest] = Counter()
         self._assets = sum_assets(network.reference.states)
         self._deposits = sum(network.reference.deposits.values())
@@ -83,6 +85,8 @@ class LogWatch:
                 demand(result.item_id not in self.bundles, "A6", "a bundle was taken in twice")
                 self.bundles[result.item_id] = checked.bundle
                 self.positions[result.item_id] = height
+                for place in find_markers(checked.bundle):
+                    self.writers[place].append(result.item_id)
             elif isinstance(checked, Delivery):
                 self.arrived[result.item_id] += 1
                 demand(self.arrived[result.item_id] == 1, "A19", "a message arrived twice")
@@ -109,17 +113,20 @@ def check_markers(
 ) -> None:
     """A bundle's marker stands on all of its rollups that are there iff it committed, else on none. # A8"""
     for bundle_id in bundle_ids:
-        bundle = watch.bundles[bundle_id]
-        is_committed = watch.decided.get(bundle_id) is Status.COMMIT
-        key = make_marker_key(bundle)
-        for rollup in bundle.rollups:
-            if rollup in states and has_marker(bundle, rollup, key):
+        for rollup, key in find_markers(watch.bundles[bundle_id]):
+            if rollup in states:
                 is_marked = key in states[rollup]
-                demand(is_committed or not is_marked, "A8", f"effect of what is not committed, on rollup {rollup}")
-                demand(is_marked or not is_committed or rollup in frozen, "A8", f"no effect of a COMMIT on {rollup}")
+                is_due = any(watch.decided.get(writer) is Status.COMMIT for writer in watch.writers[rollup, key])
+                demand(is_due or not is_marked, "A8", f"effect of what is not committed, on rollup {rollup}")
+                demand(is_marked or not is_due or rollup in frozen, "A8", f"no effect of a COMMIT on {rollup}")
 
 
-def has_marker(bundle: Bundle, rollup: RollupId, key: str) -> bool:
-    """Tell whether one of the bundle's legs on the rollup sets its marker."""
-    operations = [operation for leg in bundle.legs if leg.rollup == rollup for operation in leg.operations]
-    return any(operation.name == "set" and operation.arguments[0] == key for operation in operations)
+def find_markers(bundle: Bundle) -> list[tuple[RollupId, str]]:
+    """Return the markers that the bundle's legs set, each with its rollup, once."""
+    found = [
+        (leg.rollup, str(operation.arguments[0]))
+        for leg in bundle.legs
+        for operation in leg.operations
+        if operation.name == "set" and str(operation.arguments[0]).startswith(MARKER)
+    ]
+    return list(dict.fromkeys(found))

@@ -8,7 +8,7 @@ from random import Random
 
 from sequencer.simulation.tokens import TokenScheme, TokenSigner
 from sequencer.simulation.workload import ASSETS, Mix, Workload
-from sequencer.types.bundle import AccessMode, AccessSet, Bundle, Leg, Operation, Reference
+from sequencer.types.bundle import AccessMode, AccessSet, Bundle, Leg, NonceIs, Operation, Reference
 from sequencer.types.genesis import Genesis, GenesisExecutor, Rollup, RollupKind
 from sequencer.types.item import SignedBundle
 from sequencer.types.parameters import Parameters
@@ -17,6 +17,8 @@ from tests.execution_world import GENESIS
 
 ALPHA, BETA, GAMMA = 1, 2, 3
 ROLLUPS = ((ALPHA, "alpha", "transfer"), (BETA, "beta", "amm"), (GAMMA, "gamma", "transfer"))
+SPENDING = ("transfer", "burn", "send", "swap", "add_liquidity")
+"""Operations that touch the signer's balances."""
 EXECUTORS = 3
 DECIDE_WITHIN_MIN = 6
 """F + 5 of four validators. # A21"""
@@ -114,21 +116,23 @@ class SplitWorkload(Workload):
 
 def declare(leg: Leg) -> AccessSet:
     """Return all keys that a workload's leg may touch."""
-    keys: dict[str, AccessMode] = {"kv/never": AccessMode.READ}
-    writes = [f"nonce/{leg.signer.hex()}"]
+    reads, writes = {"kv/never", f"balance/USD/{leg.signer.hex()}"}, set[str]()
+    if any(isinstance(condition, NonceIs) for condition in leg.conditions):
+        writes.add(f"nonce/{leg.signer.hex()}")
     for operation in leg.operations:
         match operation.name, operation.arguments:
             case "set" | "add" | "delete", (str(key), *_):
-                writes.append(key)
+                writes.add(key)
             case "read_balance", (str(asset), bytes(to)):
-                keys[f"balance/{asset}/{to.hex()}"] = AccessMode.READ
+                reads.add(f"balance/{asset}/{to.hex()}")
             case "transfer" | "mint", (str(asset), bytes(to), _):
-                writes.append(f"balance/{asset}/{to.hex()}")
+                writes.add(f"balance/{asset}/{to.hex()}")
             case "swap" | "add_liquidity", _:
-                writes += [f"pool/{'-'.join(ASSETS)}/{asset}" for asset in ASSETS]
-    writes += [f"balance/{asset}/{leg.signer.hex()}" for asset in ASSETS]
-    keys.update(dict.fromkeys(writes, AccessMode.WRITE))
-    return tuple(sorted(keys.items()))
+                writes.update(f"pool/{'-'.join(ASSETS)}/{asset}" for asset in ASSETS)
+        if operation.name in SPENDING:
+            writes.update(f"balance/{asset}/{leg.signer.hex()}" for asset in ASSETS)
+    modes = dict.fromkeys(reads, AccessMode.READ) | dict.fromkeys(writes, AccessMode.WRITE)
+    return tuple(sorted(modes.items()))
 
 
 def make_workload(genesis: Genesis, random: Random, undeclared: int) -> SplitWorkload:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
+from typing import Protocol
 
 from sequencer.codec import decode
 from sequencer.simulation.reference import ReferenceInterpreter
@@ -54,6 +55,8 @@ class Shape:
     """Chance in percent that a proposer leaves out a certificate that it has."""
     liars: frozenset[RollupId] = frozenset()
     """Rollups of which two of three executors lie: more than may. # A12"""
+    is_ideal: bool = True
+    """Whether executors vote as the judge foresees (`oracle.py`), now and then wrongly; else as the product does."""
 
 
 def draw_shape(random: Random, split: Iterable[RollupId] | None = None) -> Shape:
@@ -62,6 +65,12 @@ def draw_shape(random: Random, split: Iterable[RollupId] | None = None) -> Shape
         split = random.choice(((1, 2, 3), (1, 2, 3), (2, 3), (3,), (1,), (1, 3)))
     lags = tuple(random.choice((0, 0, 1, 2, 3)) for _ in range(3))
     return Shape(frozenset(split), lags, random.choice((0, 10, 40)), random.choice((0, 0, 20, 60)))
+
+
+class Voters(Protocol):
+    """Who has certificates for proposers."""
+
+    def take(self, is_taken: Callable[[], bool]) -> list[bytes]: ...
 
 
 class Votes:
@@ -128,6 +137,8 @@ class Network:
         self._outboxes: dict[tuple[RollupId, Height], tuple[bytes, ...]] = {}
         self._voted: dict[bytes, int] = {}
         self._past: list[bytes] = []
+        self.voters: Voters | None = None
+        """The product's executors, if they vote."""
         self._delayed: list[tuple[Height, ExecutorStatement]] = []
 
     @property
@@ -163,7 +174,8 @@ class Network:
         self._count(items, results)
         for follower in self.followers:
             follower(self._header, items, results)
-        self._vote()
+        if self.voters is None:
+            self._vote()
         return results
 
     def drain(self) -> None:
@@ -214,8 +226,13 @@ class Network:
     # --- items ----------------------------------------------------------------------------
 
     def _take_certificates(self, height: Height) -> list[bytes]:
-        taken = self.votes.take(height, lambda: self.random.randrange(100) >= self.shape.dropped)
+        if self.voters is not None:
+            return self.voters.take(self._is_taken)
+        taken = self.votes.take(height, self._is_taken)
         return [certificate.item_bytes for certificate in taken]
+
+    def _is_taken(self) -> bool:
+        return self.random.randrange(100) >= self.shape.dropped
 
     def _relay(self) -> list[bytes]:
         """Return deliveries of messages that can be proven; now and then one comes twice or wrong."""
