@@ -5,12 +5,14 @@ At most `LINES_PER_SECOND` block lines a second are written; what comes beyond i
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sequencer.types.leaves import decode_leg_leaf
+from sequencer.types.leaves import decode_leg_leaf, get_envelope_kind
 from sequencer.types.primitives import SYSTEM_NAMESPACE
+from sequencer.types.verdict import StatementKind
 
 LINES_PER_SECOND = 4
 IDLE_SECONDS = 10.0
@@ -18,6 +20,10 @@ IDLE_SECONDS = 10.0
 BUNDLES_SHOWN = 1
 """Bundles that one line tells of."""
 REASON_LENGTH = 60
+WAITING_MAX = 4_096
+"""Bundles that were ordered and not decided whose rollups are remembered."""
+CERTIFICATE_KINDS = frozenset(StatementKind)
+"""Kinds of items that executors sign: not what a person counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +33,21 @@ class BlockSummary:
     height: int
     items_by_rollup: tuple[tuple[str, int], ...]
     committed: int
+    """Bundles and deliveries that committed here, wherever they were ordered."""
     aborted: int
     inadmissible: int
+    """Bundles and deliveries; a certificate that came too late counts as nothing."""
+    waiting: int
+    """Bundles that were ordered here and wait for executors."""
+    certificates: int
+    """Verdicts, roots and beats of executors that took effect."""
     bundles: tuple[str, ...]
     """One phrase for each decided bundle with more than one leg."""
 
     @property
     def is_empty(self) -> bool:
-        """Whether the block ordered nothing."""
-        return self.committed + self.aborted + self.inadmissible == 0
+        """Whether the block ordered and decided nothing that a client sent."""
+        return self.committed + self.aborted + self.inadmissible + self.waiting == 0
 
     def to_json(self) -> dict[str, object]:
         """Return the `block` event of `devnet --json`."""
@@ -46,37 +58,67 @@ class BlockSummary:
             "committed": self.committed,
             "aborted": self.aborted,
             "inadmissible": self.inadmissible,
+            "waiting": self.waiting,
+            "certificates": self.certificates,
             "bundles": list(self.bundles),
         }
 
 
-def summarise(block: Mapping[str, Any]) -> BlockSummary:
-    """Return the summary of a block as `seq_getBlocks` gives it."""
-    statuses = [result["status"] for result in block["results"]]
-    entries = [entry for entry in block["rollups"] if entry["id"] != SYSTEM_NAMESPACE and entry["leaves"]]
-    return BlockSummary(
-        block["height"],
-        tuple((entry["rollup"], len(entry["leaves"])) for entry in entries),
-        statuses.count("committed"),
-        statuses.count("aborted"),
-        statuses.count("inadmissible"),
-        tuple(describe_bundles(block["results"], entries)),
-    )
+class Summaries:
+    """Summarises blocks in their order; remembers where bundles reached that are decided later."""
+
+    def __init__(self) -> None:
+        self._waiting: OrderedDict[str, str] = OrderedDict()
+        """Id of a bundle of more than one leg → its rollups, joined; at most `WAITING_MAX`, the oldest go first."""
+
+    def summarise(self, block: Mapping[str, Any]) -> BlockSummary:
+        """Return the summary of a block as `seq_getBlocks` gives it."""
+        sent, certificates = _part_by_kind(block)
+        entries = [entry for entry in block["rollups"] if entry["id"] != SYSTEM_NAMESPACE and entry["leaves"]]
+        self._remember(entries)
+        outcomes = [outcome["outcome"] for outcome in block["outcomes"]]
+        return BlockSummary(
+            block["height"],
+            tuple((entry["rollup"], len(entry["leaves"])) for entry in entries),
+            outcomes.count("COMMIT"),
+            outcomes.count("ABORT"),
+            sent.count("inadmissible"),
+            sent.count("pending"),
+            certificates.count("committed"),
+            tuple(self._describe_bundles(block["outcomes"])),
+        )
+
+    def _remember(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        rollups: dict[str, list[str]] = {}
+        for entry in entries:
+            for leaf in entry["leaves"]:
+                bundle_id, _, leg_count, _ = decode_leg_leaf(bytes.fromhex(leaf[2:]))
+                if leg_count > 1:
+                    rollups.setdefault(f"0x{bundle_id.hex()}", []).append(entry["rollup"])
+        for bundle, names in rollups.items():
+            self._waiting.setdefault(bundle, "+".join(dict.fromkeys(names)))
+        while len(self._waiting) > WAITING_MAX:
+            self._waiting.popitem(last=False)
+
+    def _describe_bundles(self, outcomes: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+        """Yield `9a31c2… alpha+beta committed` for each decided bundle of more than one leg."""
+        for outcome in outcomes:
+            names = self._waiting.pop(outcome["id"], None)
+            if names is not None:
+                word = "committed" if outcome["outcome"] == "COMMIT" else "aborted"
+                reason = f": {outcome['reason'][:REASON_LENGTH]}" if outcome["reason"] else ""
+                yield f"{outcome['id'][2:8]}… {names} {word}{reason}"
 
 
-def describe_bundles(results: Sequence[Mapping[str, Any]], entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield `9a31c2… alpha+beta committed` for each decided bundle of more than one leg, and for each delivery."""
-    rollups: dict[str, list[str]] = {}
-    for entry in entries:
-        for leaf in entry["leaves"]:
-            bundle_id, _, leg_count, _ = decode_leg_leaf(bytes.fromhex(leaf[2:]))
-            if leg_count > 1:
-                rollups.setdefault(f"0x{bundle_id.hex()}", []).append(entry["rollup"])
-    for result in results:
-        if result["id"] in rollups and result["status"] != "inadmissible":
-            names = "+".join(dict.fromkeys(rollups[result["id"]]))
-            reason = f": {result['reason'][:REASON_LENGTH]}" if result["reason"] else ""
-            yield f"{result['id'][2:8]}… {names} {result['status']}{reason}"
+def _part_by_kind(block: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Return the statuses of what clients sent, and those of executors' certificates."""
+    envelopes = [leaf for entry in block["rollups"] if entry["id"] == SYSTEM_NAMESPACE for leaf in entry["leaves"]]
+    sent: list[str] = []
+    certificates: list[str] = []
+    for leaf, result in zip(envelopes, block["results"], strict=True):
+        is_certificate = get_envelope_kind(bytes.fromhex(leaf[2:])) in CERTIFICATE_KINDS
+        (certificates if is_certificate else sent).append(result["status"])
+    return sent, certificates
 
 
 def make_line(clock: str, summary: BlockSummary) -> str:
@@ -88,6 +130,7 @@ def make_line(clock: str, summary: BlockSummary) -> str:
             (summary.committed, "committed"),
             (summary.aborted, "aborted"),
             (summary.inadmissible, "inadmissible"),
+            (summary.waiting, "waiting"),
         )
         if count
     )

@@ -9,6 +9,7 @@ from sequencer.cli.cluster.accounts import BALANCE_PERSON, PEOPLE
 
 SHOWN_VALIDATORS = 8
 PEER_ID_SHOWN = 16
+MACHINES_WITH_BALANCES = ("transfer", "amm")
 
 
 def make_page(
@@ -67,12 +68,36 @@ def _make_account_lines(accounts: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
+def _choose_examples(rollups: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Return the examples that the rollups allow, and how to ask about a bundle if some take time to decide."""
+    native = {rollup["name"]: rollup["machine"] for rollup in rollups if rollup["kind"] == "native"}
+    split = [rollup["machine"] for rollup in rollups if rollup["kind"] == "split"]
+    chosen = []
+    if native.get("alpha") in MACHINES_WITH_BALANCES and native.get("beta") in MACHINES_WITH_BALANCES:
+        chosen.append(("example swap", "an atomic exchange over two rollups, then one that must abort"))
+    if native.get("beta") == "amm" and any(machine in MACHINES_WITH_BALANCES for machine in split):
+        chosen.append(("example split_swap", "a swap that is paid on a rollup which its executors run"))
+    if split:
+        chosen.append(("bundle why ID", "how a bundle was decided, step by step"))
+    return chosen
+
+
+def _make_executor_things(executors: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return how to stop all executors of the first split rollup."""
+    if not executors:
+        return {}
+    rollup = executors[0]["rollup"]
+    pids = " ".join(str(node["pid"]) for node in executors if node["rollup"] == rollup)
+    return {f"kill -STOP {pids}": f"stop {rollup}'s executors: its bundles time out, the others go on"}
+
+
 def _make_things_to_try(ready: Mapping[str, Any], prefix: str) -> list[str]:
     things = {
-        f"{prefix}sequencer example swap": "an atomic exchange over two rollups, then one that must abort",
-        f"{prefix}sequencer status": "height, view, peers",
+        **{f"{prefix}sequencer {command}": text for command, text in _choose_examples(ready["rollups"])},
+        f"{prefix}sequencer status": "height, view, peers, rollups",
         f"{prefix}sequencer load --rate 50 --seconds 10": "traffic, every outcome checked",
         f"kill -9 {ready['validators'][-1]['pid']}": "lose a validator; the others go on",
+        **_make_executor_things(ready["executors"]),
     }
     width = max(len(command) for command in things)
     lines = [f"{command:<{width}}   {text}" for command, text in things.items()]

@@ -16,7 +16,7 @@ import trio
 
 from sequencer.cli.cluster import ready
 from sequencer.cli.cluster.children import Child, read_last_lines, wait_until_listening
-from sequencer.cli.cluster.lines import BlockSummary, summarise
+from sequencer.cli.cluster.lines import BlockSummary, Summaries
 from sequencer.cli.cluster.teller import Teller, Totals
 from sequencer.cli.command import CommandError
 from sequencer.errors import SequencerError
@@ -49,6 +49,7 @@ class Devnet:
     _ready: dict[str, Any] = field(default_factory=dict)
     """Members of the ready file; empty until then."""
     _totals: Totals = field(default_factory=Totals)
+    _summaries: Summaries = field(default_factory=Summaries)
     _height: int = 0
     """Height up to which blocks were told."""
 
@@ -141,7 +142,7 @@ class Devnet:
                     question = {"from": self._height + 1, "until": self._height + 1 + BLOCKS_PER_QUESTION}
                     answer: Any = await node.call("seq_getBlocks", question)
                     for block in answer["blocks"]:
-                        self._tell(summarise(block))
+                        self._tell(self._summaries.summarise(block))
                     await trio.sleep(POLL_SECONDS)
         except AnswerError as error:
             oldest = error.data.get("oldest_height")  # told when the block is pruned

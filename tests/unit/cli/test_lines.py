@@ -4,24 +4,38 @@ from __future__ import annotations
 
 from typing import Any
 
-from sequencer.cli.cluster.lines import BlockLines, BlockSummary, make_line, summarise
-from sequencer.types.leaves import encode_leg_leaf
+from sequencer.cli.cluster.lines import BlockLines, BlockSummary, Summaries, make_line
+from sequencer.types.item import ItemKind
+from sequencer.types.leaves import encode_envelope_leaf, encode_leg_leaf
 
 CLOCK = "12:00:00"
+OUTCOMES = {"committed": "COMMIT", "aborted": "ABORT"}
 
 
 def make_block(
-    height: int, results: list[tuple[int, str, str]], legs: dict[str, list[tuple[int, int]]]
+    height: int,
+    results: list[tuple[int, str, str]],
+    legs: dict[str, list[tuple[int, int]]],
+    late: tuple[tuple[int, str, str], ...] = (),
+    certificates: int = 0,
 ) -> dict[str, Any]:
-    """A block as RPC shows it; `legs` gives (bundle number, leg count) per rollup."""
+    """A block as RPC shows it; `legs` gives (bundle number, leg count) per rollup, `late` what is decided only here."""
+    decided = [one for one in results if one[1] in OUTCOMES] + list(late)
+    results = results + [(100 + number, "committed", "") for number in range(certificates)]
+    kinds = [ItemKind.BUNDLE] * (len(results) - certificates) + [ItemKind.VERDICTS] * certificates
+    envelopes = [encode_envelope_leaf(kind, bytes([one[0]] * 32)) for kind, one in zip(kinds, results, strict=True)]
     return {
+        "outcomes": [
+            {"id": "0x" + bytes([number] * 32).hex(), "outcome": OUTCOMES[status], "reason": reason}
+            for number, status, reason in decided
+        ],
         "height": height,
         "results": [
             {"id": "0x" + bytes([number] * 32).hex(), "status": status, "reason": reason}
             for number, status, reason in results
         ],
         "rollups": [
-            {"id": 0, "rollup": "system", "leaves": ["0x00"] * len(results)},
+            {"id": 0, "rollup": "system", "leaves": ["0x" + leaf.hex() for leaf in envelopes]},
             *(
                 {
                     "id": index,
@@ -38,7 +52,7 @@ def make_block(
 
 
 def make_summary(height: int, committed: int = 1) -> BlockSummary:
-    return BlockSummary(height, (("alpha", committed),), committed, 0, 0, ())
+    return BlockSummary(height, (("alpha", committed),), committed, 0, 0, 0, 0, ())
 
 
 def test_block_with_a_bundle_names_rollups_and_reason() -> None:
@@ -48,10 +62,26 @@ def test_block_with_a_bundle_names_rollups_and_reason() -> None:
         [(1, "committed", ""), (2, "aborted", "NO:beta:CONDITION@$"), (1, "inadmissible", "SEQUENCE_USED")],
         {"alpha": [(1, 1), (2, 2), (1, 1)], "beta": [(2, 2)], "gamma": []},
     )
-    line = make_line(CLOCK, summarise(block))
+    line = make_line(CLOCK, Summaries().summarise(block))
     assert "#7" in line
     assert "alpha:3  beta:1   1 committed, 1 aborted, 1 inadmissible" in line
     assert line.endswith("bundle 020202… alpha+beta aborted: NO:beta:CONDITION@$")
+
+
+def test_bundle_that_waits_is_told_where_it_is_ordered_and_where_it_is_decided() -> None:
+    """Its rollups stand in the first block, its outcome in the second, which orders nothing."""
+    summaries = Summaries()
+    first = summaries.summarise(make_block(7, [(2, "pending", "")], {"alpha": [(2, 2)], "gamma": [(2, 2)]}))
+    second = summaries.summarise(make_block(9, [], {}, ((2, "aborted", "TIMEOUT:gamma"),), certificates=3))
+    assert make_line(CLOCK, first).endswith("alpha:1  gamma:1   1 waiting")
+    assert make_line(CLOCK, second).endswith("1 aborted   bundle 020202… alpha+gamma aborted: TIMEOUT:gamma")
+
+
+def test_block_with_certificates_only_is_idle_to_a_person() -> None:
+    """Programs are told how many there are."""
+    summary = Summaries().summarise(make_block(7, [], {}, certificates=3))
+    assert summary.is_empty
+    assert (summary.committed, summary.certificates, summary.to_json()["certificates"]) == (0, 3, 3)
 
 
 def test_flood_of_blocks_shows_four_lines_a_second_and_counts_the_rest() -> None:

@@ -102,5 +102,23 @@ def test_page_names_what_a_person_needs() -> None:
         "alice",
     ):
         assert text in page
-    assert "sequencer example swap" in page
     assert "pid 108" not in page
+
+
+def list_things_to_try(*rollups: tuple[str, str, str]) -> str:
+    named = [dict(zip(("name", "machine", "kind"), rollup, strict=True)) for rollup in rollups]
+    executors = READY["executors"] if any(rollup[2] == "split" for rollup in rollups) else []
+    page = make_page("0.1.0", {**READY, "rollups": named, "executors": executors}, 1.0, "seed 42", "/x")
+    return "\n".join(page).partition("Try:")[2]
+
+
+def test_page_offers_what_its_rollups_allow() -> None:
+    """No command is shown that ends in an error on this network."""
+    alpha, beta = ("alpha", "transfer", "native"), ("beta", "amm", "native")
+    plain = list_things_to_try(alpha, beta)
+    split = list_things_to_try(alpha, beta, ("delta", "transfer", "split"))
+    neither = list_things_to_try(alpha, ("gamma", "key_value", "split"))
+    assert ["example swap" in text for text in (plain, split, neither)] == [True, True, False]
+    assert ["example split_swap" in text for text in (plain, split, neither)] == [False, True, False]
+    assert ["bundle why" in text for text in (plain, split, neither)] == [False, True, True]
+    assert ["kill -STOP 300" in text for text in (plain, split, neither)] == [False, True, True]
