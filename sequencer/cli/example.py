@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from typing import Any
 
 from sequencer.cli.ask import get_url
+from sequencer.cli.cluster.ready import read_published
 from sequencer.cli.command import CommandError, add_rpc
 
 EXAMPLES = {
@@ -30,4 +33,13 @@ def run(options: argparse.Namespace) -> int:
     if options.name not in EXAMPLES:
         raise CommandError(f"no example is called {options.name!r}; there are {', '.join(EXAMPLES)}", "usage")
     example = import_module(f"sequencer.examples.{options.name}")
-    return int(example.main(get_url(options), options.json))
+    url = get_url(options)
+    return int(example.main(url, options.json, find_executors(read_published() or {}, url)))
+
+
+def find_executors(ready: Mapping[str, Any], url: str) -> dict[str, str]:
+    """Return the URL of an executor per split rollup, if the node at `url` belongs to the devnet that is described."""
+    executors = ready.get("executors", ())
+    nodes = (*ready.get("validators", ()), *ready.get("full_nodes", ()), *executors)
+    is_of_this = any(node["rpc"] == url for node in nodes)
+    return {entry["rollup"]: entry["rpc"] for entry in executors} if is_of_this else {}

@@ -9,6 +9,7 @@ Run: `sequencer example message`, or `python -m sequencer.examples.message http:
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 
 from sequencer.examples.stage import Stage, play, play_alone
 from sequencer.execution.machines.access import make_outbox_key
@@ -24,7 +25,8 @@ HEIGHTS_AFTER = 8
 
 async def run(stage: Stage) -> dict[str, object]:
     """Send, wait for the arrival, and look again later."""
-    source, destination = "alpha", "beta"
+    source = stage.find_rollup("send")
+    destination = stage.find_rollup("send", besides=(source,))
     origin, target = (stage.client.genesis.get_rollup_by_name(name).id for name in (source, destination))
     bob_before = await stage.get_balance(destination, "gold", stage.bob)
     stage.say(f"Alice sends {GOLD} gold from {source} to Bob on {destination}.")
@@ -36,8 +38,7 @@ async def run(stage: Stage) -> dict[str, object]:
     stage.say(f"  message {message_id.hex()[:16]}… arrived by height {arrived}, sent at {sent.receipt.height}")
     await wait_for_height(stage, arrived + HEIGHTS_AFTER)
     is_once = await stage.get_balance(destination, "gold", stage.bob) == bob_before + GOLD
-    outbox_key = {"rollup": source, "key": make_outbox_key(message_id)}
-    is_gone = (await stage.client.call("seq_getState", outbox_key))["value"] is None
+    is_gone = await stage.get_value(source, make_outbox_key(message_id)) is None
     is_kept = sent.receipt.status is Status.COMMIT and is_once and is_gone
     stage.say(f"\n{HEIGHTS_AFTER} heights later Bob has it once: {'kept' if is_kept else 'BROKEN'}.")
     return {"kept": is_kept, "message": "0x" + message_id.hex(), "sent": sent.receipt.height, "arrived": arrived}
@@ -62,9 +63,9 @@ async def wait_for_height(stage: Stage, height: Height) -> None:
     await stage.wait_until(is_executed)
 
 
-def main(url: str, is_json: bool = False) -> int:
+def main(url: str, is_json: bool = False, executors: Mapping[str, str] | None = None) -> int:
     """Run the example; return 1 if the network did not keep its promise."""
-    return play(run, url, is_json)
+    return play(run, url, is_json, executors)
 
 
 if __name__ == "__main__":

@@ -10,16 +10,15 @@ Run: `sequencer example swap`, or `python -m sequencer.examples.swap http://127.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, astuple, dataclass
 
 from sequencer.examples.stage import Stage, play, play_alone
 from sequencer.execution.conditions import make_nonce_key
 from sequencer.execution.machines.transfer import make_balance_key
 from sequencer.light import ReceiptView
-from sequencer.sdk.building import Account, BundleBuilder, operation, sign_bundle
-from sequencer.sdk.client import Client
+from sequencer.sdk.building import BundleBuilder, operation
 from sequencer.types.bundle import AtLeast, NonceIs
-from sequencer.types.item import SignedBundle
 from sequencer.types.outcome import Status
 
 GOLD, SILVER = 100, 250
@@ -36,7 +35,7 @@ class Holdings:
     bob_gold: int
     bob_silver: int
     alice_nonce: int
-    """Her nonce on alpha, which a condition names and a COMMIT advances."""
+    """Her nonce where she gives gold, which a condition names and a COMMIT advances."""
 
     def after_swap(self) -> Holdings:
         """Return what must be there when the exchange took effect."""
@@ -49,44 +48,42 @@ class Holdings:
         )
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Exchange:
-    """Alice, Bob, and the network between them."""
+    """Alice, Bob, and two rollups with balances."""
 
-    client: Client
-    alice: Account
-    bob: Account
+    stage: Stage
+    golden: str
+    """Where gold changes hands; alpha on a devnet that was not told otherwise."""
+    silvery: str
+    """Where silver does; beta."""
 
-    async def make_bundle(self, silver_minimum: int) -> SignedBundle:
-        """Return the signed bundle; its second leg demands that Bob has at least `silver_minimum`."""
-        alice, bob = self.alice, self.bob
+    async def make_bundle(self, silver_minimum: int) -> BundleBuilder:
+        """Return the two legs; the second demands that Bob has at least `silver_minimum`."""
+        alice, bob = self.stage.alice, self.stage.bob
         nonce = (await self.get_holdings()).alice_nonce
-        builder = BundleBuilder(self.client.genesis)
+        builder = self.stage.make_builder()
         builder.add_leg(
-            "alpha", alice, [operation("transfer", "gold", bob.address, GOLD)], [NonceIs(alice.address, nonce)]
+            self.golden, alice, [operation("transfer", "gold", bob.address, GOLD)], [NonceIs(alice.address, nonce)]
         )
         builder.add_leg(
-            "beta",
+            self.silvery,
             bob,
             [operation("transfer", "silver", alice.address, SILVER)],
             [AtLeast(make_balance_key("silver", bob.address), silver_minimum)],
         )
-        account = await self.client.get_account(alice.address)
-        bundle = builder.build(alice, account.sequences[0], account.height)
-        return sign_bundle(bundle, [alice, bob])
+        return builder
 
     async def get_holdings(self) -> Holdings:
         """Return what both have on both rollups."""
+        stage = self.stage
         return Holdings(
-            await self._get("alpha", make_balance_key("gold", self.alice.address)),
-            await self._get("beta", make_balance_key("silver", self.alice.address)),
-            await self._get("alpha", make_balance_key("gold", self.bob.address)),
-            await self._get("beta", make_balance_key("silver", self.bob.address)),
-            await self._get("alpha", make_nonce_key(self.alice.address)),
+            await stage.get_balance(self.golden, "gold", stage.alice),
+            await stage.get_balance(self.silvery, "silver", stage.alice),
+            await stage.get_balance(self.golden, "gold", stage.bob),
+            await stage.get_balance(self.silvery, "silver", stage.bob),
+            await stage.get(self.golden, make_nonce_key(stage.alice.address)),
         )
-
-    async def _get(self, rollup: str, key: str) -> int:
-        return int((await self.client.call("seq_getState", {"rollup": rollup, "key": key}))["value"] or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +101,13 @@ class Attempt:
 
 async def attempt(exchange: Exchange, silver_minimum: int) -> Attempt:
     """Send one bundle, wait for its verified receipt, and look at everything before and after."""
-    client, payer = exchange.client, exchange.alice.address
-    before, account_before = await exchange.get_holdings(), await client.get_account(payer)
-    receipt = await client.send_and_wait(await exchange.make_bundle(silver_minimum))
-    answer = await client.call("seq_getBundleReceipt", {"id": f"0x{receipt.bundle_id.hex()}"})
-    after, account_after = await exchange.get_holdings(), await client.get_account(payer)
+    stage = exchange.stage
+    before, account_before = await exchange.get_holdings(), await stage.client.get_account(stage.alice.address)
+    sent = await stage.send(await exchange.make_bundle(silver_minimum), [stage.bob])
+    after, account_after = await exchange.get_holdings(), await stage.client.get_account(stage.alice.address)
     return Attempt(
-        receipt,
-        tuple(f"{f['rollup']}: expected {f['expected']}, found {f['found']}" for f in answer["failures"]),
+        sent.receipt,
+        sent.failures,
         before,
         after,
         account_before.deposit - account_after.deposit,
@@ -129,15 +125,17 @@ def is_untouched(made: Attempt) -> bool:
     return made.receipt.status is Status.ABORT and made.after == made.before and made.sequences_used == 1
 
 
-def main(url: str, is_json: bool = False) -> int:
+def main(url: str, is_json: bool = False, executors: Mapping[str, str] | None = None) -> int:
     """Run the example; return 1 if the network did not keep its promise."""
-    return play(run, url, is_json)
+    return play(run, url, is_json, executors)
 
 
 async def run(stage: Stage) -> dict[str, object]:
     """Exchange, then fail to exchange; both must go as they must."""
-    exchange = Exchange(stage.client, stage.alice, stage.bob)
-    stage.say(f"Alice gives {GOLD} gold on alpha, Bob gives {SILVER} silver on beta: one bundle, both sign.\n")
+    golden = stage.find_rollup("transfer")
+    silvery = stage.find_rollup("transfer", besides=(golden,))
+    exchange = Exchange(stage, golden, silvery)
+    stage.say(f"Alice gives {GOLD} gold on {golden}, Bob gives {SILVER} silver on {silvery}: one bundle, both sign.\n")
     swapped = await attempt(exchange, SILVER)
     stage.say(describe(swapped))
     stage.say(f"\nThe same bundle, on the condition that Bob has {FALSE_MINIMUM:,} silver. He has not.\n")
