@@ -1,8 +1,8 @@
 """Take transactions in, hand them to the own lane in the payer's order, gossip what stays behind.
 
 Promises: at most 20,000 transactions and 64 MB are held, at most 16 successors per channel;
-whatever is refused is refused with a reason; a transaction leaves when its sequence is consumed
-or its window has passed. # A6 A18
+whatever is refused is refused with a reason; what would abort now is held back for two executed
+heights at most; a transaction leaves when its sequence is consumed or its window has passed. # A5 A6 A18
 """
 
 from __future__ import annotations
