@@ -12,6 +12,7 @@ from sequencer.execution.deliveries import (
     check_delivery,
     get_newest_root_height,
     get_outbox_root,
+    make_inbox_key,
     record_outbox_root,
 )
 from sequencer.execution.outbox import OutboxBook
@@ -61,17 +62,27 @@ class Mail:
     # --- as of the newest finished block --------------------------------------------------
 
     def get_undelivered(self) -> Mapping[RollupId, Sequence[Digest]]:
-        """Return the ids of messages that are under way, by source, the oldest first as far as is known here."""
-        return self._book.message_ids
+        """Return the ids of messages that no delivery brings yet, by source, the oldest first as far as is known here.
+
+        A delivery that waits for its balance is not brought again, though its message still stands in the outbox.
+        """
+        found = {
+            source: [one for one in ids if self._is_awaited(one)] for source, ids in self._book.message_ids.items()
+        }
+        return {source: ids for source, ids in found.items() if ids}
+
+    def _is_awaited(self, message_id: Digest) -> bool:
+        return self._read(make_inbox_key(message_id)) is None
 
     def prove_message(self, source: RollupId, message_id: Digest) -> Delivery | None:
         """Return the delivery by the newest remembered root; None if that does not prove it, or it was taken in."""
+        if not self._is_awaited(message_id):
+            return None
         height = get_newest_root_height(self._read, source)
         root = None if height is None else get_outbox_root(self._read, source, height)
         if height is None or root is None:
             return None
-        delivery = self.prove_under(source, message_id, height, root)
-        return delivery if delivery is not None and self.check_delivery(delivery) is None else None
+        return self.prove_under(source, message_id, height, root)
 
     def prove_under(self, source: RollupId, message_id: Digest, height: Height, root: Digest) -> Delivery | None:
         """Return the delivery by the outbox root of a height; None if the root or the message is not known here."""
