@@ -18,6 +18,9 @@ from sequencer.types.events import Event, ItemsGossiped, MessageReceived, PeerCo
 from sequencer.types.messages import Sync
 from sequencer.types.receipt import CertifiedChain
 from sequencer.types.snapshot import SnapshotClaim, compute_manifest
+from tests.execution_world import ALPHA
+from tests.split_chain import Chain, say_yes, touch
+from tests.split_world import DELTA
 from tests.unit.core_world import Group, at, make_genesis, name_digest
 from tests.unit.replica.world import Cluster, make_bundle
 
@@ -91,6 +94,35 @@ def test_R2_right_state_in_other_bytes_is_refused() -> None:
     Adoption().begin(right, GENESIS)
     with pytest.raises(StoreError, match="the one form"):
         Adoption().begin(replace(right, data=spell_otherwise(right.data)), GENESIS)
+
+
+def fetch_from(chain: Chain) -> FetchedSnapshot:
+    """Return the state of a chain with split rollups, as a peer served it."""
+    data, executor = chain.executor.take_snapshot(), chain.executor
+    certificate = Group(GENESIS).commitment_certificate(executor.height, executor.commitment.digest)
+    claim = CertifiedChain((executor.commitment,), certificate)
+    return FetchedSnapshot(SnapshotClaim(executor.header, len(data), compute_manifest(data), claim), data, (1,))
+
+
+def test_R2_who_adopts_a_snapshot_with_open_bundles_decides_them_as_all_others_do() -> None:
+    """What is open is part of the state; it lies under the pending root."""
+    chain, late = Chain(), Chain()
+    first = chain.bundle(touch(ALPHA, "k"), touch(DELTA, "k"))
+    chain.run(first, chain.bundle(touch(ALPHA, "k", add=True)))
+    adoption = Adoption()
+    adoption.begin(fetch_from(chain), chain.genesis)
+    assert adoption.executor is not None
+    late.executor = adoption.executor
+    assert late.run(say_yes(first)) == chain.run(say_yes(first))
+    assert late.get(ALPHA, "kv/k") == 2
+
+
+def test_R2_state_that_only_executors_keep_is_not_adopted() -> None:
+    """No root of the log covers it, so a snapshot that holds it has not the one form."""
+    chain = Chain(runs=frozenset({DELTA}))
+    chain.run(chain.bundle(touch(DELTA, "k")))
+    with pytest.raises(StoreError, match="the one form"):
+        Adoption().begin(fetch_from(chain), chain.genesis)
 
 
 def test_R2_events_come_back_in_their_order_and_timers_do_not() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -248,3 +249,31 @@ def test_I11_what_was_voted_on_is_forgotten_with_the_decision(cluster: SplitClus
     assert (status.rollup, status.index, status.is_suspended, status.is_frozen) == (GAMMA, 0, False, False)
     assert cluster.replicas[EXECUTOR].get_bounds(at(cluster.now_ms))["bundles_voted"][0] == 0
     assert DELTA not in cluster.replicas[EXECUTOR].executor.runs
+
+
+def test_R1_nodes_that_restart_on_a_snapshot_with_open_bundles_go_on(cluster: SplitCluster) -> None:
+    """A validator takes what is open from it, an executor also the state that only executors keep."""
+    for index in range(3):
+        cluster.start_executor(index)
+    first, then = sign_pairs(cluster, 3), sign_pairs(cluster, 3)
+    cluster.submit_all(*first)
+    cluster.run_until_decided(*first)
+    cluster.submit_all(*then)
+    cluster.run(cluster.now_ms + 5_000, lambda: all(cluster.replicas[n].executor.pending for n in (1, EXECUTOR)))
+    saved = {
+        n: (cluster.replicas[n].executor.take_snapshot(), cluster.replicas[n].executor.header) for n in (1, EXECUTOR)
+    }
+    cluster.run_until_decided(*then)
+    for number, (snapshot, header) in saved.items():
+        blocks = tuple(cluster.disks[number].blocks[header.height :])
+        recovery = replace(cluster.disks[number].recover(), snapshot=snapshot, snapshot_header=header, blocks=blocks)
+        cluster.stop(number) if number < EXECUTOR else cluster.kill_executor(0)
+        cluster.start(number, recovery) if number < EXECUTOR else cluster.start_executor(0, recovery)
+    (last,) = sign_pairs(cluster, 1)
+    cluster.submit_all(last)
+    cluster.run_until_decided(last)
+    cluster.run(cluster.now_ms + 2_000)
+    executors = [cluster.replicas[EXECUTOR + index].executor for index in range(3)]
+    assert len({executor.get_state(GAMMA).root for executor in executors}) == 1
+    newest = [cluster.replicas[n].executor for n in (0, 1, EXECUTOR)]
+    assert get_commitments(e for e in newest if e.height == newest[0].height) == {newest[0].commitment.digest}
