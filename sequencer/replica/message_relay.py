@@ -30,6 +30,8 @@ PUBLISH_AGAIN_HEIGHTS = 16
 DELIVERY_HEIGHTS_PER_RANK = 8
 """Executed heights that each rank leaves to the one before it: longer than an item takes from a lane to its execution,
 for no deadline runs, and a second copy of each message would be ordered for nothing."""
+TRY_AGAIN_HEIGHTS = 64
+"""Executed heights after which all ranks have another turn: a destination may have been full, a lane may have died."""
 LAG_MAX = 4
 """Finalized blocks not executed yet above which nothing is relayed."""
 
@@ -115,7 +117,8 @@ class MessageRelay:
         self._own = self._prove_own()
         self._gossiped = {found: one for found, one in self._gossiped.items() if self._is_good(one)}
         deliveries = {**self._gossiped, **self._own}
-        self._door.include([_want(delivery) for delivery in deliveries.values()], self._outboxes.height, now)
+        height = self._outboxes.height
+        self._door.include([_want(delivery, height) for delivery in deliveries.values()], height, now)
         return self._publish([one for one in self._own.values() if one.message.source in self._split_sources])
 
     def _prove_own(self) -> dict[Digest, Delivery]:
@@ -142,6 +145,9 @@ class MessageRelay:
         return [PublishItems(tuple(one.item_bytes for one in due))] if due else []
 
 
-def _want(delivery: Delivery) -> Wanted:
-    """A message with another proof is another item: it may have its turn again."""
-    return Wanted(delivery.message.id, hash_tagged(Tag.ITEM, delivery.item_bytes), delivery.item_bytes)
+def _want(delivery: Delivery, height: Height) -> Wanted:
+    """With another proof, or after 64 heights, it may have its turn again."""
+    message_id = delivery.message.id
+    attempt = (height + message_id[0]) // TRY_AGAIN_HEIGHTS  # messages differ in when theirs begins
+    item_id = hash_tagged(Tag.ITEM, attempt.to_bytes(8, "big"), delivery.item_bytes)
+    return Wanted(message_id, item_id, delivery.item_bytes)

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from sequencer.crypto.hashing import Tag, hash_tagged
 from sequencer.mempool.ranking import compute_rank
 from sequencer.replica import message_relay
-from sequencer.replica.message_relay import PUBLISH_AGAIN_HEIGHTS, MessageRelay
+from sequencer.replica.message_relay import PUBLISH_AGAIN_HEIGHTS, TRY_AGAIN_HEIGHTS, MessageRelay
 from sequencer.replica.ranked_inclusion import HEIGHTS_PER_RANK, RankedInclusion
 from sequencer.types.message import CrossMessage, Delivery
 from sequencer.types.outcome import Reason, Rejection
@@ -65,7 +64,6 @@ class Node:
         self.published: list[bytes] = []
 
     def add(self, item_id: Digest, item: bytes, now: Instant) -> bool:
-        assert item_id == hash_tagged(Tag.ITEM, item)
         self.lane.append(item)
         return True
 
@@ -121,6 +119,18 @@ def test_A19_proof_is_made_anew_only_when_its_root_is_forgotten() -> None:
     node.execute()
     assert node.world.proofs_made == 2
     assert node.lane == [Delivery(message, height, PATH).item_bytes for height in (12, 20)]
+
+
+def test_A19_delivery_that_had_no_effect_has_its_turn_again() -> None:
+    """The destination had no room, say: every 64 heights it is tried once more, as long as it is undelivered."""
+    message = make_message()
+    node = Node(World(message), find_index(0, message))
+    node.execute(3 * TRY_AGAIN_HEIGHTS)
+    assert len(node.lane) in (3, 4)
+    node.world.messages.clear()
+    before = len(node.lane)
+    node.execute(2 * TRY_AGAIN_HEIGHTS)
+    assert len(node.lane) == before
 
 
 def test_A19_messages_of_split_sources_are_gossiped_and_again_while_undelivered() -> None:
