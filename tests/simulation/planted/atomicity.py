@@ -65,7 +65,7 @@ BUGS = (
         "A8",
         (
             Edit(
-                "execution.automaton:OutcomeAutomaton.end_block",
+                "execution.automaton:OutcomeAutomaton.time_out_next",
                 "self._table.take_due(self._block.height)",
                 "self._table.take_due(self._block.height - len(self._rules.machines) % 2)",
             ),
@@ -78,7 +78,7 @@ BUGS = (
         "A21",
         (
             Edit(
-                "execution.automaton:OutcomeAutomaton.end_block",
+                "execution.automaton:OutcomeAutomaton.time_out_next",
                 "self._table.take_due(self._block.height)",
                 "self._table.take_due(self._block.height - 1)",
             ),
