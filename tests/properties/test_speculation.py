@@ -69,10 +69,12 @@ class Executors:
         if bundle is None:
             return False
         producers = {bundle.legs[leg].rollup for leg, _ in list_inputs(bundle, statement.rollup)}
-        return not any(
-            other.bundle_id == statement.bundle_id and other.rollup in producers and other.verdict is Verdict.NO
+        agreed = {
+            other.rollup
             for other in stated
-        )
+            if other.bundle_id == statement.bundle_id and other.verdict is Verdict.YES and self._is_due(other, stated)
+        }
+        return producers.intersection(self._nodes) <= agreed
 
 
 def play(seed: int) -> Counter[str]:
