@@ -103,10 +103,11 @@ class ExecutorGroup:
     def process(self, lag: int) -> None:
         """Execute all but the newest `lag` blocks."""
         while len(self.waiting) > lag:
-            executed = execute(self.executor, *self.waiting.pop(0))
+            header, items = self.waiting.pop(0)
+            executed = execute(self.executor, header, items)
             self.pool.on_executed([decision.item_id for decision in executed.decisions])
             for duties in self.duties:
-                duties.on_executed(executed, executed.header.time_ms)
+                duties.on_executed(executed, [checked for _, checked in items], executed.header.time_ms)
 
     def take_votes(self, is_deaf: bool) -> list[ExecutorVote]:
         """Return what they have to say now."""

@@ -108,6 +108,10 @@ class ExecutedState:
         """Return the highest height at or below which no item of the rollup is undecided. # A11"""
         return self._newest.get_settled_height(rollup)
 
+    def get_certified_height(self, rollup: RollupId) -> Height:
+        """Return the height of a split rollup's newest certified row; 0 before the first. # A11"""
+        return self._get_system_amount(system_state.make_certified_key(rollup))
+
     def get_committed_row(self, rollup: RollupId) -> ExecutionRow:
         """Return the newest row under the exec root; of a split rollup it is the one that was certified last. # A11"""
         return self._newest.get_committed_row(rollup)

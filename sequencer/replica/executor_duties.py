@@ -18,9 +18,11 @@ from sequencer.replica.verdict_pool import VARIANTS_MAX
 from sequencer.types.effects import PublishVotes
 from sequencer.types.executed import ExecutedBlock
 from sequencer.types.genesis import Genesis
+from sequencer.types.item import CheckedItem
 from sequencer.types.primitives import Digest, Height, RollupId
 from sequencer.types.verdict import (
     BeatStatement,
+    ExecutorCertificate,
     ExecutorStatement,
     ExecutorVote,
     RootStatement,
@@ -76,6 +78,8 @@ class ExecutorDuties:
         self._due: dict[StatementKind, ExecutorStatement] = {}
         """The newest root and the newest beat that are not signed yet."""
         self._is_news = True
+        self._moved_height = executor.height
+        """Newest height at which anything but a root was ordered or decided, as far as is known since the start."""
         self.withheld = 0
         """Votes that had to wait for the next block because of `VARIANTS_MAX`; for the statistics."""
 
@@ -117,16 +121,22 @@ class ExecutorDuties:
 
     # --- what to say ---------------------------------------------------------------------
 
-    def on_executed(self, executed: ExecutedBlock, wall_ms: int) -> None:
-        """A block was executed: forget what it decided; a root or a beat may be due. # A11 A13"""
+    def on_executed(self, executed: ExecutedBlock, items: Iterable[CheckedItem], wall_ms: int) -> None:
+        """A block of these items was executed: forget what it decided; a root or a beat may be due. # A11 A13
+
+        No root is due if since the certified one nothing happened but roots: else each would call for the next.
+        """
         for decision in executed.decisions:
             self._signed.pop(decision.item_id, None)
         self._is_news = True
         rollup, height = self._identity.rollup, executed.header.height
         row = self._executor.get_own_row(rollup)
+        if executed.decisions or not all(map(_is_root, items)):
+            self._moved_height = height
         if executed.header.time_ms < wall_ms - FRESH_MS or not self._is_able():
             return
-        if executed.is_scheduled and row is not None:
+        is_certified = self._executor.get_certified_height(rollup) >= self._moved_height
+        if executed.is_scheduled and row is not None and not is_certified:
             self._due[StatementKind.ROOT] = RootStatement(
                 rollup, height, row.settled_height, row.state_root, row.receipt_root, row.outbox_root
             )
@@ -173,6 +183,10 @@ class ExecutorDuties:
     def _sign(self, statement: ExecutorStatement) -> ExecutorVote:
         message = compute_statement_signing_bytes(self._genesis.chain_id, statement)
         return ExecutorVote(statement, self._identity.index, self._identity.signer.sign(message))
+
+
+def _is_root(item: CheckedItem) -> bool:
+    return isinstance(item, ExecutorCertificate) and isinstance(item.statement, RootStatement)
 
 
 def pack_votes(votes: Iterable[ExecutorVote]) -> list[PublishVotes]:

@@ -150,7 +150,7 @@ class Settling:
         effects.append(out.StoreExecution(done.executed))
         self._parts.commitments.on_executed(done.executed)
         self._parts.relay.on_executed()
-        self._parts.verdicts.on_executed(done.executed, now)
+        self._parts.verdicts.on_executed(done.executed, [item for batch in done.checked for _, item in batch], now)
         sizes = zip((batch.header.lane for batch in done.block.batches), map(len, done.checked), strict=True)
         self._parts.lanes.on_executed(list_admissions(sizes, done.executed))
         for digest in self._parts.lanes.on_delivered(done.block.header.cut):

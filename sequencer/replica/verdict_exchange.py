@@ -87,12 +87,12 @@ class VerdictExchange:
         if self._duties is not None:
             self._duties.on_connected()
 
-    def on_executed(self, executed: ExecutedBlock, now: Instant) -> None:
-        """A block was executed."""
+    def on_executed(self, executed: ExecutedBlock, items: Iterable[CheckedItem], now: Instant) -> None:
+        """A block of these items was executed."""
         self._is_moved = True
         self._pool.on_executed([decision.item_id for decision in executed.decisions])
         if self._duties is not None:
-            self._duties.on_executed(executed, now.wall_ms)
+            self._duties.on_executed(executed, items, now.wall_ms)
 
     def settle(self, lag: int, now: Instant) -> list[PublishVotes]:
         """Vote, and include what is complete, if anything has changed; `lag` counts blocks not executed yet."""

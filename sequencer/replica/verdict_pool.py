@@ -23,6 +23,7 @@ from sequencer.types.primitives import Bounds, Digest, Height, RollupId, Signatu
 from sequencer.types.verdict import (
     ExecutorStatement,
     ExecutorVote,
+    StatementKind,
     Verdict,
     VerdictStatement,
     make_certificate,
@@ -100,6 +101,8 @@ class VerdictPool:
         self._complete: dict[Digest, _Tally] = {}
         self._timed: dict[Digest, _Tally] = {}
         """Roots and beats."""
+        self._newest: dict[tuple[RollupId, StatementKind], Height] = {}
+        """Of the roots and beats that are complete: an older one would come too late."""
         self._held: dict[tuple[RollupId, int], OrderedDict[Digest, None]] = {}
         self._news: list[_Tally] = []
         self._is_telling = False
@@ -165,7 +168,9 @@ class VerdictPool:
 
     def _select(self, tallies: Iterable[_Tally]) -> Iterator[Wanted]:
         for tally in tallies:
-            is_wanted = tally.is_backed and self._ledger.check_certificate(tally.statement) is None
+            statement = tally.statement
+            is_newest = statement.number >= self._newest.get((statement.rollup, statement.KIND), 0)
+            is_wanted = tally.is_backed and is_newest and self._ledger.check_certificate(statement) is None
             if is_wanted and tally.certificate is not None:
                 yield tally.certificate
 
@@ -213,8 +218,12 @@ class VerdictPool:
         certificate = make_certificate(votes)
         item = certificate.item_bytes
         tally.certificate = Wanted(compute_subject(tally.statement), compute_item_id(item, certificate), item)
-        self._complete[tally.statement.digest] = tally
-        self._is_telling |= _is_telling(tally.statement)
+        statement = tally.statement
+        self._complete[statement.digest] = tally
+        if not isinstance(statement, VerdictStatement):
+            key = (statement.rollup, statement.KIND)
+            self._newest[key] = max(statement.height, self._newest.get(key, 0))
+        self._is_telling |= _is_telling(statement)
         self.counters.certificates += 1
 
     def _back(self, vote: ExecutorVote) -> None:

@@ -69,12 +69,11 @@ class Executors:
         if bundle is None:
             return False
         producers = {bundle.legs[leg].rollup for leg, _ in list_inputs(bundle, statement.rollup)}
-        agreed = {
-            other.rollup
-            for other in stated
-            if other.bundle_id == statement.bundle_id and other.verdict is Verdict.YES and self._is_due(other, stated)
-        }
-        return producers.intersection(self._nodes) <= agreed
+        said = {other.rollup: other for other in stated if other.bundle_id == statement.bundle_id}
+        return all(
+            rollup in said and said[rollup].verdict is Verdict.YES and self._is_due(said[rollup], stated)
+            for rollup in producers.intersection(self._nodes)
+        )
 
 
 def play(seed: int) -> Counter[str]:

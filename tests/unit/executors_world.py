@@ -11,7 +11,7 @@ from sequencer.types.block import BlockHeader
 from sequencer.types.bundle import AccessMode, Bundle, Condition, Leg, Operation
 from sequencer.types.executed import ExecutedBlock
 from sequencer.types.genesis import Genesis, GenesisExecutor, Rollup, RollupKind
-from sequencer.types.item import SignedBundle, check_item
+from sequencer.types.item import CheckedItem, SignedBundle, check_item
 from sequencer.types.primitives import Digest, RollupId
 from sequencer.types.verdict import (
     ExecutorStatement,
@@ -97,6 +97,8 @@ class Chain:
         self.genesis = genesis
         self.nodes = nodes
         self._sequence = 0
+        self.items: list[CheckedItem] = []
+        """Of the newest block."""
 
     def sign(self, *legs: Leg, decide_within: int = 8, deps: tuple[Digest, ...] = ()) -> SignedBundle:
         """Return the payer's next bundle."""
@@ -109,6 +111,7 @@ class Chain:
     def add(self, *items: bytes, step_ms: int = 40) -> ExecutedBlock:
         """Execute one block at every node; return what it gave at the first."""
         checked = [(item, check_item(item, self.genesis.item_rules, VERIFY)) for item in items]
+        self.items = [item for _, item in checked]
         header = make_child(self.nodes[0].header, step_ms)
         blocks = []
         for node in self.nodes:

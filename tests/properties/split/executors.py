@@ -67,7 +67,7 @@ class ExecutorSet:
             executed = self.node.execute(header, items)
             self.pool.on_executed(decision.item_id for decision in executed.decisions)
             for duties in self._duties:
-                duties.on_executed(executed, header.time_ms)
+                duties.on_executed(executed, [checked for _, checked in items], header.time_ms)
 
     def take_votes(self) -> list[ExecutorVote]:
         """Return what the three publish now."""

@@ -16,7 +16,7 @@ from sequencer.types.executed import ExecutedBlock
 from sequencer.types.primitives import Digest, RollupId
 from sequencer.types.verdict import BeatStatement, ExecutorVote, RootStatement, Verdict, VerdictStatement
 from tests.unit.core_world import VERIFY
-from tests.unit.executors_world import DELTA, GAMMA, GENESIS, Chain, make_executor_signer, put, sign_votes
+from tests.unit.executors_world import ALPHA, DELTA, GAMMA, GENESIS, Chain, make_executor_signer, put, sign_votes
 
 NEVER = AtLeast("kv/never", 1)
 
@@ -34,7 +34,7 @@ class Gamma:
     def note(self, block: ExecutedBlock, late_ms: int = 0) -> list[ExecutorVote]:
         """Tell the duties of a block; return what they say."""
         self.pool.on_executed([decision.item_id for decision in block.decisions])
-        self.duties.on_executed(block, block.header.time_ms + late_ms)
+        self.duties.on_executed(block, self.chain.items, block.header.time_ms + late_ms)
         return self.speak()
 
     def speak(self) -> list[ExecutorVote]:
@@ -48,6 +48,16 @@ class Gamma:
 @pytest.fixture
 def gamma() -> Gamma:
     return Gamma()
+
+
+def order_late(gamma: Gamma) -> list[ExecutorVote]:
+    """Order a bundle of another rollup in a block whose height is scheduled; return what is said."""
+    bundle = gamma.chain.sign(put(ALPHA, "x"))
+    return gamma.note(gamma.chain.add(bundle.item_bytes, step_ms=60_000))
+
+
+def get_roots(votes: Sequence[ExecutorVote]) -> list[RootStatement]:
+    return [vote.statement for vote in votes if isinstance(vote.statement, RootStatement)]
 
 
 def get_verdicts(votes: Sequence[ExecutorVote]) -> list[tuple[Digest, Verdict]]:
@@ -104,13 +114,20 @@ def test_A14_flickering_expectations_cost_eight_votes_per_block(gamma: Gamma) ->
 
 def test_A11_row_is_signed_at_scheduled_heights(gamma: Gamma) -> None:
     """The row that is certified is the one that this node has."""
-    block = gamma.chain.add(step_ms=60_000)
-    assert block.is_scheduled
-    (vote,) = gamma.note(block)
+    (root,) = get_roots(order_late(gamma))
     row = gamma.executor.get_own_row(GAMMA)
-    assert isinstance(vote.statement, RootStatement)
     assert row is not None
-    assert (vote.statement.height, vote.statement.state_root) == (1, row.state_root)
+    assert (root.height, root.state_root) == (1, row.state_root)
+
+
+def test_A11_idle_rollup_states_its_last_row_until_that_is_certified_and_then_nothing(gamma: Gamma) -> None:
+    """Else every row's certificate would make a block whose time calls for the next row."""
+    order_late(gamma)
+    lost, root = (get_roots(votes)[0] for votes in gamma.run_empty(2, step_ms=60_000))
+    assert (lost.height, root.height) == (2, 3)
+    assert get_roots(gamma.note(gamma.chain.certify(root))) == []
+    assert [get_roots(votes) for votes in gamma.run_empty(3, step_ms=60_000)] == [[], [], []]
+    assert len(get_roots(order_late(gamma))) == 1
 
 
 def suspend(world: Gamma, rollup: RollupId) -> None:

@@ -177,6 +177,23 @@ def test_A9_votes_that_are_lost_are_said_again(cluster: SplitCluster) -> None:
     assert len(lost) == 20
 
 
+def test_A11_idle_network_certifies_the_last_row_and_rests(cluster: SplitCluster) -> None:
+    """Rows call for no further rows: blocks come at the pace of an idle network, without items."""
+    for index in range(3):
+        cluster.start_executor(index)
+    (bundle,) = sign_pairs(cluster, 1)
+    cluster.submit_all(bundle)
+    cluster.run_until_decided(bundle)
+    cluster.run(cluster.now_ms + 5_000)
+    executor, decided = cluster.replicas[0].executor, cluster.decisions[bundle.id][0]
+    before = executor.height
+    assert decided <= executor.get_certified_height(GAMMA) < before
+    cluster.run(cluster.now_ms + 10_000)
+    assert executor.height - before <= 10_000 // GENESIS.parameters.idle_ms + 1
+    blocks = [effect.block for effect in cluster.find(0, out.StoreExecution)]
+    assert not any(block.results for block in blocks if block.header.height > before)
+
+
 def test_R1_executors_that_all_restart_in_mid_log_go_on(cluster: SplitCluster) -> None:
     """They replay the log and vote on what is undecided; nothing else had to be durable."""
     for index in range(3):

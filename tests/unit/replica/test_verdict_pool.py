@@ -16,6 +16,7 @@ from sequencer.types.verdict import (
     ExecutorCertificate,
     ExecutorStatement,
     ExecutorVote,
+    RootStatement,
     Verdict,
     make_certificate,
 )
@@ -166,6 +167,14 @@ def test_A13_old_beats_are_forgotten(pool: VerdictPool, ledger: FakeLedger) -> N
     pool.on_votes([sign_vote(BeatStatement(GAMMA, 9), 1)])
     assert [wanted.subject for wanted in pool.get_wanted()] == [BeatStatement(DELTA, 70).digest]
     assert pool.get_bounds()["statements"][0] == 1
+
+
+def test_A11_only_the_newest_root_is_wanted(pool: VerdictPool) -> None:
+    """An older one would be stale by the time it is ordered."""
+    roots = [RootStatement(GAMMA, height, height, bytes(32), bytes(32), bytes(32)) for height in (8, 9, 7)]
+    for root in roots:
+        pool.on_votes(sign_votes(root, (0, 1)))
+    assert [wanted.subject for wanted in pool.get_wanted()] == [roots[1].digest]
 
 
 def test_executor_without_lane_leaves_out_votes_on_its_own_rollup(ledger: FakeLedger) -> None:
