@@ -122,9 +122,14 @@ class MessageRelay:
         return self._publish([one for one in self._own.values() if one.message.source in self._split_sources])
 
     def _prove_own(self) -> dict[Digest, Delivery]:
-        """Return a delivery per message that can be proven here, the one of before while it is still good."""
+        """Return a delivery per message that can be proven here, the one of before while it is still good.
+
+        Who has no lane leaves the messages of native sources to those who have.
+        """
         proven: dict[Digest, Delivery] = {}
         for source, message_ids in self._outboxes.get_undelivered().items():
+            if not self._door.has_lane and source not in self._split_sources:
+                continue
             for message_id in islice(message_ids, RELAYED_PER_SOURCE_MAX):
                 delivery = self._own.get(message_id)
                 if delivery is None or not self._is_good(delivery):

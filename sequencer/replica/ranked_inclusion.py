@@ -68,6 +68,11 @@ class RankedInclusion:
         """Times that an item found `WANTED_MAX` others; for the statistics."""
 
     @property
+    def has_lane(self) -> bool:
+        """Tell whether anything can be put in here."""
+        return self._add_to_lane is not None and self._own_index is not None
+
+    @property
     def size(self) -> int:
         """Return how many items are remembered, at most `WANTED_MAX`."""
         return len(self._turns)

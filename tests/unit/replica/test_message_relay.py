@@ -134,11 +134,12 @@ def test_A19_delivery_that_had_no_effect_has_its_turn_again() -> None:
 
 
 def test_A19_messages_of_split_sources_are_gossiped_and_again_while_undelivered() -> None:
-    """Native ones every validator proves itself."""
+    """Native ones every validator proves itself; who has no lane does not even prove them."""
     split = make_message("split", SPLIT)
     node = Node(World(make_message(), split), index=None)
     node.execute()
     assert node.take_published() == [Delivery(split, 10, PATH).item_bytes]
+    assert node.world.proofs_made == 1
     node.execute(PUBLISH_AGAIN_HEIGHTS - 1)
     assert node.take_published() == []
     node.execute()
