@@ -133,6 +133,12 @@ class ExecutedState:
         entry = self._newest.pending_by_id.get(item_id)
         return entry if entry is not None and entry.status is Status.PENDING else None
 
+    def is_certain(self, bundle_id: Digest, rollup: RollupId) -> bool:
+        """Tell whether everything is known that a split rollup's verdict on an undecided bundle rests on. # A9"""
+        entry = self.get_pending(bundle_id)
+        places = () if entry is None else entry.places
+        return any(place.rollup == rollup and place.known_height is not None for place in places)
+
     def get_decision(self, item_id: Digest) -> Decision | None:
         """Return how an item ended that this node has seen decided since it started, 1,024 heights back."""
         return self._decisions.get(item_id)

@@ -2,7 +2,8 @@
 
 Promises: a signature is verified only if it would be kept; every executor has its own bounded room, so nobody pushes
 out another's votes; nothing is kept of a bundle that is decided. f_r + 1 equal votes are a certificate. It is wanted in
-the log as long as it is the last word of so many, and the newest executed state says that it would take effect.
+the log as long as it is the last word of so many, or rests on what is certain, and the newest executed state says that
+it would take effect.
 """
 
 from __future__ import annotations
@@ -33,6 +34,10 @@ VARIANTS_MAX = 8
 """Votes of one executor on one bundle, which votes anew when it foresees other outcomes; its oldest one goes first."""
 VOTES_PER_EXECUTOR_MAX = 8_192
 """Votes of one executor that are kept; its oldest goes first."""
+OUTPUTS_PER_EXECUTOR_MAX = 65_536
+"""Outputs that the kept votes of one executor state together, 1,024 at most in one vote; its oldest goes first."""
+VERIFIED_PER_EXECUTOR_MAX = 2_048
+"""Votes of one executor that are verified between two blocks; what comes beyond is said again later."""
 HEIGHTS_KEPT = 64
 """Executed heights for which votes on roots and beats wait for others like them."""
 
@@ -49,6 +54,8 @@ class Ledger(Protocol):
     def check_certificate(self, statement: ExecutorStatement) -> Rejection | None: ...
 
     def get_decided_status(self, bundle_id: Digest) -> Status | None: ...
+
+    def is_certain(self, bundle_id: Digest, rollup: RollupId) -> bool: ...
 
 
 @dataclass(slots=True)
@@ -76,11 +83,13 @@ class VotesCounters:
     received: int = 0
     kept: int = 0
     refused: int = 0
-    """Of nobody's, or with a wrong signature."""
+    """Of nobody's, or with a wrong signature: whatever came behind it in one envelope is not looked at."""
+    postponed: int = 0
+    """Not verified because `VERIFIED_PER_EXECUTOR_MAX` of their executor were since the newest block."""
     replaced: int = 0
     """Given up because their executor had more than `VARIANTS_MAX` on one bundle."""
     evicted: int = 0
-    """Given up because their executor had more than `VOTES_PER_EXECUTOR_MAX`."""
+    """Given up because their executor had more than `VOTES_PER_EXECUTOR_MAX`, or outputs than it may have."""
     certificates: int = 0
     """Statements that f_r + 1 executors signed."""
 
@@ -104,6 +113,10 @@ class VerdictPool:
         self._newest: dict[tuple[RollupId, StatementKind], Height] = {}
         """Of the roots and beats that are complete: an older one would come too late."""
         self._held: dict[tuple[RollupId, int], OrderedDict[Digest, None]] = {}
+        self._outputs: Counter[tuple[RollupId, int]] = Counter()
+        """Outputs that an executor's kept votes state."""
+        self._verified: Counter[tuple[RollupId, int]] = Counter()
+        """Votes of an executor that were verified since the newest block."""
         self._news: list[_Tally] = []
         self._is_telling = False
         self.counters = VotesCounters()
@@ -122,6 +135,7 @@ class VerdictPool:
         return {
             "votes_per_executor": (max(map(len, self._held.values()), default=0), VOTES_PER_EXECUTOR_MAX),
             "votes_per_bundle_and_executor": (variants, VARIANTS_MAX),
+            "outputs_per_executor": (max(self._outputs.values(), default=0), OUTPUTS_PER_EXECUTOR_MAX),
             "statements": (len(self._tallies), executors * VOTES_PER_EXECUTOR_MAX),
         }
 
@@ -142,17 +156,24 @@ class VerdictPool:
         return is_telling
 
     def on_votes(self, votes: Iterable[ExecutorVote]) -> None:
-        """Votes came by gossip, or are own ones; what is wrong or of no use is dropped."""
+        """Votes of one envelope came by gossip, or own ones; what is wrong or of no use is dropped.
+
+        Who packs wrong signatures buys one verification per envelope, and so do those who pack them behind good votes.
+        """
         for vote in votes:
             self.counters.received += 1
             if self._is_known(vote):
                 self._back(vote)
-            elif self._is_useful(vote) and self._is_genuine(vote):
+            elif self._is_useful(vote):
+                if not self._is_genuine(vote):
+                    self.counters.refused += 1
+                    return
                 self._keep(vote)
                 self._back(vote)
 
     def on_executed(self, decided: Iterable[Digest]) -> None:
         """A block was executed: nothing is kept of what it decided, nor of old roots and beats."""
+        self._verified.clear()
         for bundle_id in decided:
             for rollup in self._genesis.item_rules.executor_sets:
                 self._forget_pair((rollup, bundle_id))
@@ -168,11 +189,17 @@ class VerdictPool:
 
     def _select(self, tallies: Iterable[_Tally]) -> Iterator[Wanted]:
         for tally in tallies:
-            statement = tally.statement
+            statement, certificate = tally.statement, tally.certificate
             is_newest = statement.number >= self._newest.get((statement.rollup, statement.KIND), 0)
-            is_wanted = tally.is_backed and is_newest and self._ledger.check_certificate(statement) is None
-            if is_wanted and tally.certificate is not None:
-                yield tally.certificate
+            is_meant = is_newest and (tally.is_backed or self._is_certain(statement))
+            if is_meant and certificate is not None and self._ledger.check_certificate(statement) is None:
+                yield certificate
+
+    def _is_certain(self, statement: ExecutorStatement) -> bool:
+        """Tell whether one assumption is right for good: last words matter no more, and old votes can be said again."""
+        if not isinstance(statement, VerdictStatement):
+            return False
+        return self._ledger.is_certain(statement.bundle_id, statement.rollup)
 
     def _is_known(self, vote: ExecutorVote) -> bool:
         """Tell whether the very same vote is kept: it needs no second verification."""
@@ -184,16 +211,21 @@ class VerdictPool:
         statement = vote.statement
         if statement.rollup == self._unneeded:
             return False
+        if self._verified[statement.rollup, vote.executor] >= VERIFIED_PER_EXECUTOR_MAX:
+            self.counters.postponed += 1
+            return False
         if not isinstance(statement, VerdictStatement):
             return statement.height > self._ledger.height - HEIGHTS_KEPT
+        if self._is_certain(statement):
+            return self._ledger.check_certificate(statement) is None
         return self._ledger.get_decided_status(statement.bundle_id) is None
 
     def _is_genuine(self, vote: ExecutorVote) -> bool:
         try:
             vote.verify(self._genesis, self._verifier)
         except PeerError:
-            self.counters.refused += 1
             return False
+        self._verified[vote.statement.rollup, vote.executor] += 1
         return True
 
     def _keep(self, vote: ExecutorVote) -> None:
@@ -207,8 +239,11 @@ class VerdictPool:
                 self._pairs.setdefault((statement.rollup, statement.bundle_id), []).append(tally)
             else:
                 self._timed[statement.digest] = tally
+        key = (statement.rollup, vote.executor)
+        if vote.executor not in tally.signatures:
+            self._held.setdefault(key, OrderedDict())[statement.digest] = None
+            self._outputs[key] += _count_outputs(statement)
         tally.signatures[vote.executor] = vote.signature
-        self._held.setdefault((statement.rollup, vote.executor), OrderedDict())[statement.digest] = None
         self.counters.kept += 1
         if tally.certificate is None and len(tally.signatures) >= tally.threshold:
             self._complete_tally(tally)
@@ -245,8 +280,9 @@ class VerdictPool:
             if len(own) >= VARIANTS_MAX:
                 self._drop_vote(own[0], executor)
                 self.counters.replaced += 1
-        held = self._held.get((statement.rollup, executor), OrderedDict())
-        if len(held) >= VOTES_PER_EXECUTOR_MAX:
+        key = (statement.rollup, executor)
+        held, count = self._held.get(key, OrderedDict()), _count_outputs(statement)
+        while len(held) >= VOTES_PER_EXECUTOR_MAX or self._outputs[key] + count > OUTPUTS_PER_EXECUTOR_MAX:
             self._drop_vote(self._tallies[next(iter(held))], executor)
             self.counters.evicted += 1
 
@@ -254,9 +290,14 @@ class VerdictPool:
         """A certificate that was made stays while anybody's vote is left."""
         del tally.signatures[executor]
         tally.backers.discard(executor)
-        del self._held[tally.statement.rollup, executor][tally.statement.digest]
+        self._release(tally, executor)
         if not tally.signatures:
             self._forget(tally)
+
+    def _release(self, tally: _Tally, executor: int) -> None:
+        key = (tally.statement.rollup, executor)
+        del self._held[key][tally.statement.digest]
+        self._outputs[key] -= _count_outputs(tally.statement)
 
     def _forget_pair(self, pair: Pair) -> None:
         for tally in list(self._pairs.get(pair, ())):
@@ -267,7 +308,7 @@ class VerdictPool:
         del self._tallies[statement.digest]
         self._complete.pop(statement.digest, None)
         for executor in tally.signatures:
-            del self._held[statement.rollup, executor][statement.digest]
+            self._release(tally, executor)
         if isinstance(statement, VerdictStatement):
             pair = (statement.rollup, statement.bundle_id)
             self._pairs[pair].remove(tally)
@@ -286,6 +327,10 @@ def compute_subject(statement: ExecutorStatement) -> Digest:
 
 def _is_telling(statement: ExecutorStatement) -> bool:
     return isinstance(statement, VerdictStatement) and (statement.verdict is Verdict.NO or bool(statement.outputs))
+
+
+def _count_outputs(statement: ExecutorStatement) -> int:
+    return len(statement.outputs) if isinstance(statement, VerdictStatement) else 0
 
 
 def _count_signers(tallies: Iterable[_Tally]) -> Counter[int]:

@@ -35,6 +35,9 @@ class Newest:
     def get_decided_status(self, bundle_id: Digest) -> Status | None:
         return self._node.executor.get_decided_status(bundle_id)
 
+    def is_certain(self, bundle_id: Digest, rollup: RollupId) -> bool:
+        return self._node.executor.is_certain(bundle_id, rollup)
+
 
 class ExecutorSet:
     """Three executors of one rollup, which follow the log together; the last one lies."""

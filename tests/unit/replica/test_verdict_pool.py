@@ -10,7 +10,7 @@ from sequencer.replica import verdict_pool
 from sequencer.replica.verdict_pool import VARIANTS_MAX, VerdictPool
 from sequencer.types.item import check_item
 from sequencer.types.outcome import Reason, Rejection, Status
-from sequencer.types.primitives import Digest
+from sequencer.types.primitives import Digest, RollupId
 from sequencer.types.verdict import (
     BeatStatement,
     ExecutorCertificate,
@@ -31,12 +31,16 @@ class FakeLedger:
     height: int = 10
     decided: set[Digest] = field(default_factory=set)
     useless: set[Digest] = field(default_factory=set)
+    certain: set[Digest] = field(default_factory=set)
 
     def check_certificate(self, statement: ExecutorStatement) -> Rejection | None:
         return Rejection(Reason.STALE, "item") if statement.digest in self.useless else None
 
     def get_decided_status(self, bundle_id: Digest) -> Status | None:
         return Status.COMMIT if bundle_id in self.decided else None
+
+    def is_certain(self, bundle_id: Digest, rollup: RollupId) -> bool:
+        return bundle_id in self.certain
 
 
 @pytest.fixture
@@ -135,6 +139,52 @@ def test_A14_only_the_last_word_of_enough_executors_is_wanted(pool: VerdictPool)
     pool.on_votes(sign_votes(first, (0,)))
     assert len(list(pool.get_wanted())) == 1
     assert pool.get_statements(name_digest("b"), GAMMA) == [first, second]
+
+
+def test_A14_old_votes_said_again_do_not_hide_what_is_certain(pool: VerdictPool, ledger: FakeLedger) -> None:
+    """Anybody can send an executor's older votes once more; where the assumption is known they are worth nothing."""
+    first, second = (make_verdict("b", assumption=name_digest(name)) for name in ("1", "2"))
+    pool.on_votes([*sign_votes(first, (0, 1)), *sign_votes(second, (0, 1))])
+    ledger.certain.add(name_digest("b"))
+    ledger.useless.add(first.digest)
+    pool.on_votes(sign_votes(first, (0, 1)))
+    (wanted,) = pool.get_wanted()
+    assert check_item(wanted.item, GENESIS.item_rules, VERIFY) == make_certificate(sign_votes(second, (0, 1)))
+    pool.on_votes([replace(sign_vote(first, 2), signature=NOBODY)])
+    assert pool.counters.refused == 0
+
+
+def test_A9_wrong_signature_ends_its_envelope(pool: VerdictPool) -> None:
+    """A verification is dear: who packs 800 wrong signatures into an envelope buys one."""
+    wrong = [replace(sign_vote(BeatStatement(GAMMA, 11 + number), 0), signature=NOBODY) for number in range(800)]
+    pool.on_votes([sign_vote(make_verdict("b"), 0), *wrong, sign_vote(make_verdict("c"), 0)])
+    assert (pool.counters.received, pool.counters.kept, pool.counters.refused) == (2, 1, 1)
+    pool.on_votes([sign_vote(make_verdict("c"), 0)])
+    assert pool.counters.kept == 2
+
+
+def test_A14_executor_has_so_many_votes_verified_between_two_blocks(
+    pool: VerdictPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is beyond waits until it is said again; others' votes are not concerned."""
+    monkeypatch.setattr(verdict_pool, "VERIFIED_PER_EXECUTOR_MAX", 3)
+    pool.on_votes([sign_vote(make_verdict(f"x{number}"), 0) for number in range(5)])
+    assert (pool.counters.kept, pool.counters.postponed) == (3, 2)
+    pool.on_votes([sign_vote(make_verdict("x4"), 1)])
+    pool.on_executed([])
+    pool.on_votes([sign_vote(make_verdict("x4"), 0)])
+    assert pool.take_news()
+
+
+def test_A14_outputs_of_one_executor_are_bounded(pool: VerdictPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Votes that state much leave as many others of the same executor."""
+    monkeypatch.setattr(verdict_pool, "OUTPUTS_PER_EXECUTOR_MAX", 100)
+    wide = [replace(make_verdict(name), outputs=tuple((0, f"n{i:02}", 1) for i in range(40))) for name in "abcd"]
+    pool.on_votes([sign_vote(make_verdict("small"), 1), *[sign_vote(statement, 0) for statement in wide]])
+    assert pool.get_bounds()["outputs_per_executor"] == (80, 100)
+    assert (pool.counters.evicted, pool.get_bounds()["statements"][0]) == (2, 3)
+    pool.on_executed([statement.bundle_id for statement in wide])
+    assert pool.get_bounds()["outputs_per_executor"][0] == 0
 
 
 @pytest.mark.parametrize(("verdict", "is_telling"), [(Verdict.YES, False), (Verdict.NO, True)])
