@@ -35,6 +35,8 @@ REPEAT_HEIGHTS = 4
 """A vote that is not in the log so many heights after it was published is published again."""
 BEAT_HEIGHTS = 2
 """While its rollup is suspended an executor signs a beat at heights that this divides, so that all sign the same."""
+ROW_HEIGHTS_MAX = 64
+"""Heights after which a row is certified anew though nothing happened: proofs reach back 256 heights only."""
 PUBLICATION_BYTES_MAX = 48 << 10
 """Bytes of votes in one publication."""
 FRESH_MS = 20_000
@@ -124,7 +126,7 @@ class ExecutorDuties:
     def on_executed(self, executed: ExecutedBlock, items: Iterable[CheckedItem], wall_ms: int) -> None:
         """A block of these items was executed: forget what it decided; a root or a beat may be due. # A11 A13
 
-        No root is due if since the certified one nothing happened but roots: else each would call for the next.
+        No root is due soon if since the certified one nothing happened but roots: else each would call for the next.
         """
         for decision in executed.decisions:
             self._signed.pop(decision.item_id, None)
@@ -135,8 +137,9 @@ class ExecutorDuties:
             self._moved_height = height
         if executed.header.time_ms < wall_ms - FRESH_MS or not self._is_able():
             return
-        is_certified = self._executor.get_certified_height(rollup) >= self._moved_height
-        if executed.is_scheduled and row is not None and not is_certified:
+        certified = self._executor.get_certified_height(rollup)
+        is_row_due = certified < self._moved_height or certified + ROW_HEIGHTS_MAX <= height
+        if executed.is_scheduled and row is not None and is_row_due:
             self._due[StatementKind.ROOT] = RootStatement(
                 rollup, height, row.settled_height, row.state_root, row.receipt_root, row.outbox_root
             )

@@ -9,7 +9,7 @@ import pytest
 from sequencer.execution.executor import Executor
 from sequencer.replica import executor_duties
 from sequencer.replica.configuration import ExecutorIdentity
-from sequencer.replica.executor_duties import BEAT_HEIGHTS, REPEAT_HEIGHTS, ExecutorDuties, pack_votes
+from sequencer.replica.executor_duties import BEAT_HEIGHTS, REPEAT_HEIGHTS, ROW_HEIGHTS_MAX, ExecutorDuties, pack_votes
 from sequencer.replica.verdict_pool import VARIANTS_MAX, VerdictPool
 from sequencer.types.bundle import AtLeast
 from sequencer.types.executed import ExecutedBlock
@@ -128,6 +128,12 @@ def test_A11_idle_rollup_states_its_last_row_until_that_is_certified_and_then_no
     assert get_roots(gamma.note(gamma.chain.certify(root))) == []
     assert [get_roots(votes) for votes in gamma.run_empty(3, step_ms=60_000)] == [[], [], []]
     assert len(get_roots(order_late(gamma))) == 1
+
+
+def test_A11_idle_rollup_states_its_row_anew_before_proofs_of_it_end(gamma: Gamma) -> None:
+    """A stranger can prove what the state holds however long nothing happens."""
+    said = gamma.run_empty(ROW_HEIGHTS_MAX + 1, step_ms=60_000)
+    assert [len(get_roots(votes)) for votes in said] == [0] * (ROW_HEIGHTS_MAX - 1) + [1, 1]
 
 
 def suspend(world: Gamma, rollup: RollupId) -> None:
