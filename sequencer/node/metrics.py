@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from p2p.network import Network
 from sequencer.node.driver import Driver
 from sequencer.node.followers import Followers
-from sequencer.node.queries import describe_rollups
+from sequencer.node.rollup_status import describe_rollups
 from sequencer.replica.replica import Replica
 from sequencer.rpc.queries import Metric
 from sequencer.store.node_store import NodeStore

@@ -18,6 +18,7 @@ from sequencer.execution.foretelling import foretell
 from sequencer.execution.receipts import build_receipt
 from sequencer.node.driver import Driver, TooManyRequests
 from sequencer.node.reports import Reports
+from sequencer.node.rollup_status import describe_rollups
 from sequencer.node.stories import read_story, remember
 from sequencer.rpc.queries import (
     BLOCKS_PER_QUERY_MAX,
@@ -29,13 +30,11 @@ from sequencer.rpc.queries import (
     Metric,
     NodeStatus,
     NotExecutedError,
-    RollupStatus,
     TransactionRecord,
     UnavailableError,
 )
 from sequencer.rpc.stories import BundleStory
 from sequencer.types.batch import decode_payload
-from sequencer.types.genesis import RollupKind
 from sequencer.types.outcome import Status
 from sequencer.types.primitives import SYSTEM_NAMESPACE
 from sequencer.types.receipt import CHAIN_LENGTH_MAX
@@ -253,25 +252,6 @@ class NodeQueries:
     async def wait_for_news(self, seen: int) -> int:
         """Return the number of news once it is above `seen`."""
         return await self._reports.wait_for_news(seen)
-
-
-def describe_rollups(genesis: Genesis, executor: Executor, height: Height) -> tuple[RollupStatus, ...]:
-    """Return how every rollup stands; nothing counts as settled above `height`, which is durable. # A11 A12 A13"""
-    return tuple(
-        RollupStatus(
-            rollup=rollup.id,
-            is_executed=rollup.id in executor.runs,
-            settled_height=(
-                min(height, executor.get_settled_height(rollup.id)) if rollup.id in executor.runs else None
-            ),
-            certified_settled_height=(
-                executor.get_committed_row(rollup.id).settled_height if rollup.kind is RollupKind.SPLIT else None
-            ),
-            is_suspended=executor.is_suspended(rollup.id),
-            is_frozen=executor.is_frozen(rollup.id),
-        )
-        for rollup in genesis.rollups
-    )
 
 
 def build_stored_receipt(reader: BlockReader, bundle_id: Digest) -> bytes | None:

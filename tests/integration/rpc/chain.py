@@ -16,7 +16,7 @@ from sequencer.execution.explanations import BundleCheck
 from sequencer.execution.foretelling import foretell
 from sequencer.execution.history import StateListing, StateReading
 from sequencer.execution.receipts import build_receipt
-from sequencer.node.queries import describe_rollups
+from sequencer.node.rollup_status import describe_rollups
 from sequencer.rpc.queries import (
     AccountState,
     BlockRecord,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sequencer.execution.executor import Executor
-from sequencer.node.queries import describe_rollups
+from sequencer.node.rollup_status import describe_rollups
 from sequencer.rpc.queries import RollupStatus
 from tests.split_world import DELTA, SPLIT_GENESIS
 
