@@ -38,6 +38,8 @@ ROOT_INTERVAL = 3
 BEAT_INTERVAL = 2
 MISGUESSED = 25
 """Heights in percent at which executors also vote on wrong guesses."""
+DRAIN_MAX = 12
+"""Blocks after which nothing can be undecided: more than any bundle grants."""
 PAST_MAX = 40
 """Items that replays are drawn from."""
 
@@ -179,9 +181,11 @@ class Network:
         return results
 
     def drain(self) -> None:
-        """Add empty blocks until nothing is undecided; by A21 that is soon."""
-        for _ in range(12):
+        """Add blocks without bundles until nothing is undecided; by A21 that is soon."""
+        for _ in range(DRAIN_MAX):
             self.add_block(0)
+            if not self.reference.undecided:
+                return
         assert not self.reference.undecided, f"undecided: {self.reference.undecided}"
 
     # --- executors ------------------------------------------------------------------------
