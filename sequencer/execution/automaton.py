@@ -115,7 +115,7 @@ class OutcomeAutomaton:
 
     def time_out_next(self) -> bool:
         """Abort the next entry that is due in this block, after its last item; tells whether there was one. # A8 A21"""
-        entry = self._table.take_due(self._block.height)
+        entry = self._table.find_due(self._block.height)
         if entry is None or entry.bundle is None:
             return False
         for rollup in list_suspended(entry, self._block.height):

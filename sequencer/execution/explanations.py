@@ -19,6 +19,8 @@ from sequencer.types.primitives import Digest, RollupId
 
 EXPLANATIONS_MAX = 4_096
 """Aborted bundles remembered, and as many that waited; the oldest is forgotten first."""
+DECISIONS_MAX = 65_536
+"""Decisions remembered over all heights; the store has all."""
 
 _T = TypeVar("_T")
 
@@ -83,10 +85,10 @@ class DecisionTable:
         self._decisions: dict[Digest, Decision] = {}
 
     def append(self, decisions: tuple[Decision, ...]) -> None:
-        """Add those of the next height; the oldest height goes when there are more than 1,024."""
+        """Add those of the next height; the oldest heights go, so that 1,024 and 65,536 decisions are left at most."""
         self._heights.append(decisions)
         self._decisions.update([(decision.item_id, decision) for decision in decisions])
-        if len(self._heights) > DEPENDENCY_HEIGHTS:
+        while len(self._heights) > DEPENDENCY_HEIGHTS or len(self._decisions) > DECISIONS_MAX:
             for decision in self._heights.popleft():
                 del self._decisions[decision.item_id]
 

@@ -62,7 +62,8 @@ class PendingTable:
         self.entries: dict[Digest, Entry] = {}
         """In log order; those decided already are links between others."""
         self.rollups = {rollup: RollupEntries(split) for rollup, split in is_split.items()}
-        self._due: defaultdict[Height, list[Entry]] = defaultdict(list)
+        self._due: defaultdict[Height, dict[Digest, Entry]] = defaultdict(dict)
+        """What is undecided, by deadline and then in log order."""
         self._dependents: defaultdict[Digest, list[Entry]] = defaultdict(list)
 
     def get_undecided(self, item_id: Digest) -> Entry | None:
@@ -146,25 +147,30 @@ class PendingTable:
             place.found = []
         if is_pending:
             if entry.is_timed:
-                self._due[entry.deadline].append(entry)
+                self._due[entry.deadline][entry.id] = entry
             for dep, status in entry.deps.items():
                 if status is Status.PENDING:
                     self._dependents[dep].append(entry)
 
-    def take_due(self, height: Height) -> Entry | None:
-        """Return the next undecided entry whose deadline is `height`, in log order; None if there is none left."""
-        for entry in self._due.get(height, ()):
-            if entry.status is Status.PENDING:
-                return entry
-        self._due.pop(height, None)
-        return None
+    def find_due(self, height: Height) -> Entry | None:
+        """Return the first undecided entry in log order whose deadline is `height`, or None."""
+        return next(iter(self._due[height].values()), None) if height in self._due else None
 
     def on_decided(self, entry: Entry) -> list[Entry]:
         """Note that a listed entry has its outcome; return those that have it as a dep."""
         for rollup in entry.places:
             del self.rollups[rollup].undecided[entry.id]
+        if entry.is_timed:
+            self._forget_deadline(entry)
         entry.touch()
         return self._dependents.pop(entry.id, [])
+
+    def _forget_deadline(self, entry: Entry) -> None:
+        """Drop what is decided at once: deadlines lie up to 256 heights ahead."""
+        due = self._due[entry.deadline]
+        del due[entry.id]
+        if not due:
+            del self._due[entry.deadline]
 
     def settle(self, place: Place) -> list[Place]:
         """Forget a place that is settled; return those that rest on it."""

@@ -48,7 +48,7 @@ _OTHER = VerdictStatement(SPLIT[0], bytes(32), Verdict.YES, "", (), bytes(32))
 MUTANTS: dict[str, tuple[object, str, Callable[..., object]]] = {
     "what was held is kept (A17)": (system_state, "burn", lambda system, payer, fee, held: None),
     "an undecided bundle shows its writes (A11)": (Trial, "revert", lambda self: None),
-    "deadlines are forgotten (A21)": (PendingTable, "take_due", lambda self, height: None),
+    "deadlines are forgotten (A21)": (PendingTable, "find_due", lambda self, height: None),
     "who waits is not woken (A8)": (OutcomeAutomaton, "_wake", lambda self, entry: None),
     "a restart forgets what is certified (A9)": (pending, "_read_certificate", lambda value, path: _OTHER),
 }

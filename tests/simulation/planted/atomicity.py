@@ -66,8 +66,8 @@ BUGS = (
         (
             Edit(
                 "execution.automaton:OutcomeAutomaton.time_out_next",
-                "self._table.take_due(self._block.height)",
-                "self._table.take_due(self._block.height - len(self._rules.machines) % 2)",
+                "self._table.find_due(self._block.height)",
+                "self._table.find_due(self._block.height - len(self._rules.machines) % 2)",
             ),
         ),
         "A8",
@@ -79,8 +79,8 @@ BUGS = (
         (
             Edit(
                 "execution.automaton:OutcomeAutomaton.time_out_next",
-                "self._table.take_due(self._block.height)",
-                "self._table.take_due(self._block.height - 1)",
+                "self._table.find_due(self._block.height)",
+                "self._table.find_due(self._block.height - 1)",
             ),
         ),
         "A8",

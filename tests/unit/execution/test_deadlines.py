@@ -76,6 +76,15 @@ def test_A21_certificate_in_the_last_block_is_in_time() -> None:
     assert chain.get_reasons() == ["COMMIT"]
 
 
+def test_A21_deadline_of_what_is_decided_is_forgotten_at_once() -> None:
+    """It may lie 256 heights ahead, and a bundle is not kept in memory for so long."""
+    chain = Chain()
+    bundle = chain.bundle(touch(DELTA, "m"), within=200)
+    chain.run(bundle)
+    chain.run(say_yes(bundle))
+    assert dict(chain.executor._automaton._table._due) == {}
+
+
 def test_A8_verdict_that_rests_on_what_times_out_in_the_same_block_still_counts() -> None:
     """Both are due; the second is decided by the rule, because the first is looked at before."""
     chain = Chain()
