@@ -67,6 +67,8 @@ class Executor(ExecutedState):
         self._genesis = genesis
         self._run: BlockRun | None = None
         self._automaton = self._make_automaton()
+        self._shown_height = self.height
+        """Newest height above which the automaton was shown the next block."""
         self._spare: tuple[Height, OutcomeAutomaton] | None = None
         self.mail = Mail(version.states, self._rules.is_split, self.height, self.get_system_value)
         """Messages between rollups, as of the newest executed block."""
@@ -80,6 +82,12 @@ class Executor(ExecutedState):
         self._show_next_block(automaton)
         automaton.resume()
         return automaton
+
+    def _look_ahead(self) -> None:
+        """Show the automaton what could come next, once per height: what is asked of it then changes nothing."""
+        if self._shown_height != self.height:
+            self._shown_height = self.height
+            self._show_next_block(self._automaton)
 
     def _show_next_block(self, automaton: OutcomeAutomaton) -> None:
         """Let the automaton look at what could come next, on journals that are thrown away."""
@@ -183,7 +191,7 @@ class Executor(ExecutedState):
     def check_certificate(self, statement: ExecutorStatement) -> Rejection | None:
         """Return why the certificate of a statement would have no effect as the next item, or None. # A9"""
         if self._run is None:
-            self._show_next_block(self._automaton)
+            self._look_ahead()
         return self._automaton.check_statement(statement)
 
     def check_bundle(self, bundle: Bundle) -> BundleCheck:
@@ -196,7 +204,7 @@ class Executor(ExecutedState):
     def _get_idle_automaton(self) -> OutcomeAutomaton:
         """Return an automaton that stands after the newest executed block, also while the next one is under way."""
         if self._run is None:
-            self._show_next_block(self._automaton)
+            self._look_ahead()
             return self._automaton
         if self._spare is None or self._spare[0] != self.height:
             self._spare = (self.height, self._make_automaton())  # once per height, for it costs what is pending
