@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from sequencer.types.block import BlockHeader
 from sequencer.types.bundle import read_key
 from sequencer.types.commitment import Commitment
 from sequencer.types.executed import ExecutionRow
+from sequencer.types.outcome import Status
 from sequencer.types.primitives import Digest, Height, RollupId, StateValue
 from sequencer.types.receipt import MerklePath
 
@@ -36,7 +37,7 @@ class Version:
     states: PMap[RollupId, StateTree]
     """Namespace → state; 0 is the system. Only of rollups that are executed here."""
     pending: tuple[PendingBundle, ...]
-    """What is not settled, in log order."""
+    """What is not settled, in log order; of past versions as much as tells what was settled."""
     own_rows: Mapping[RollupId, ExecutionRow]
     """Of split rollups that are executed here: what their executors may certify. # A11"""
 
@@ -49,6 +50,15 @@ class Version:
         """Return the highest height at or below which no item of the rollup is undecided. # A11"""
         heights = [entry.height - 1 for entry in self.pending if entry.is_undecided_on(namespace)]
         return min(heights, default=self.header.height)
+
+    def make_past(self) -> Version:
+        """Return the version as it is kept below a newer one: with the oldest undecided item of each rollup only."""
+        oldest: dict[RollupId, PendingBundle] = {}
+        for entry in self.pending:
+            if entry.status is Status.PENDING:
+                for place in entry.places:
+                    oldest.setdefault(place.rollup, entry)
+        return replace(self, pending=tuple({entry.id: entry for entry in oldest.values()}.values()))
 
     def get_state(self, namespace: RollupId) -> StateTree:
         """Return a namespace's state; raises `LocalError` if there is none."""
@@ -98,6 +108,8 @@ class VersionHistory:
 
     def append(self, version: Version) -> None:
         """Add the next height; the oldest goes when there are more than 256."""
+        if self.newest.pending:
+            self._versions[-1] = self.newest.make_past()
         self._versions.append(version)
 
     def get(self, height: Height) -> Version:

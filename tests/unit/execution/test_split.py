@@ -307,3 +307,16 @@ def test_A8_deadlines_of_one_block_are_done_in_slices() -> None:
     while not chain.executor.step(4):
         steps += 1
     assert (steps, len(chain.executor.finish().decisions)) == (6, 20)
+
+
+def test_A11_past_heights_keep_what_tells_how_far_they_were_settled() -> None:
+    """Descriptions of thousands that wait are not kept for 256 heights; what was settled at each is."""
+    chain = Chain(runs=frozenset({DELTA}))
+    chain.run(chain.bundle(touch(DELTA, "a")))
+    chain.run(*[chain.bundle(touch(DELTA, f"b{number}"), touch(ALPHA, f"b{number}")) for number in range(20)])
+    chain.run()
+    executor = chain.executor
+    settled = [executor.read_state(height, DELTA, "kv/a").settled_height for height in range(4)]
+    assert settled == [0, 0, 0, 0]
+    assert [executor.read_state(height, ALPHA, "kv/a").settled_height for height in range(4)] == [0, 1, 1, 1]
+    assert [len(version.pending) for version in executor._history.iterate_back(3)] == [21, 2, 1, 0]
