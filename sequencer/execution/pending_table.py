@@ -160,17 +160,16 @@ class PendingTable:
         """Note that a listed entry has its outcome; return those that have it as a dep."""
         for rollup in entry.places:
             del self.rollups[rollup].undecided[entry.id]
-        if entry.is_timed:
-            self._forget_deadline(entry)
+        self._forget_deadline(entry)
         entry.touch()
         return self._dependents.pop(entry.id, [])
 
     def _forget_deadline(self, entry: Entry) -> None:
         """Drop what is decided at once: deadlines lie up to 256 heights ahead."""
-        due = self._due[entry.deadline]
-        del due[entry.id]
+        due = self._due.get(entry.deadline, {})
+        due.pop(entry.id, None)
         if not due:
-            del self._due[entry.deadline]
+            self._due.pop(entry.deadline, None)
 
     def settle(self, place: Place) -> list[Place]:
         """Forget a place that is settled; return those that rest on it."""
