@@ -56,6 +56,8 @@ REASONS = (
     "UNFUNDED",
     "WRONG_CHAIN",
 )
+PROGRESS_CASES = 500
+"""Cases after which the script says how far it is."""
 CHUNK = 25
 """Cases that a process plays before it reports."""
 
@@ -83,6 +85,8 @@ def main() -> int:
         if played.broken:
             broken.append(played)
             print(f"seed {played.seed}: {played.broken}", file=sys.stderr, flush=True)
+        if (played.seed + 1) % PROGRESS_CASES == 0:
+            print(f"up to seed {played.seed}: {len(broken)} broken promises", file=sys.stderr, flush=True)
     rare = find_rare(counts) if arguments.cases >= LONG_CASES else []
     report(arguments.cases, counts, broken, rare, time.monotonic() - start, arguments.json)
     return 1 if broken or rare else 0

@@ -46,6 +46,7 @@ SIMULATED = {
     "automaton_rate": (("--json",), 600),
     "contention": (("--json",), 300),
     "attacks": (("--json",), 600),
+    "atomicity_properties": (("--workers", "2", "--json"), 7_200),
     "simulation_speed": (("--seeds", "0:200", "--json"), 600),
     "latency": (("--json",), 1_800),
     "determinism": (("--json",), 1_800),

@@ -63,11 +63,12 @@ class NodeWatch:
 
     def _compare_block(self, block: ExecutedBlock, results: tuple[ItemResult, ...]) -> None:
         for found, expected in zip(block.results, results, strict=True):
-            demand(found == expected, name_rule(found, expected), f"{found}, should be {expected}")
-        rulings = [tuple(ruling) for ruling in self._network.reference.rulings]
+            demand(found == expected, name_rule(found, expected), f"{describe(found)}, should be {describe(expected)}")
+        rulings = list(self._network.reference.rulings)
         decided = [(d.item_id, d.ordered_height, d.ordered_index, d.status, d.reason, d.fee) for d in block.decisions]
         for one, other in zip(decided, rulings, strict=False):
-            demand(one == other, "A8", f"decided {one}, should be {other}")
+            what = f"decided {one[0].hex()[:8]} {one[1:]}, should be {other.item_id.hex()[:8]} {other[1:]}"
+            demand(one == other, "A8", what)
         demand(len(decided) == len(rulings), "A8", f"{len(decided)} decisions, should be {len(rulings)}")
         outcomes = sorted((item_id, status, reason) for item_id, _, _, status, reason, _ in decided)
         demand([(o.bundle_id, o.status, o.reason) for o in block.outcomes] == outcomes, "A8", "outcomes differ")
@@ -116,6 +117,11 @@ class NodeWatch:
         """Nothing is left over anywhere."""
         for node in self.nodes:
             demand(not node.executor.pending, "A8", "something is pending at the end")
+
+
+def describe(result: ItemResult) -> str:
+    """Say what became of an item."""
+    return f"item {result.index} is {result.status.name} {result.reason} for {result.fee}"
 
 
 def name_rule(found: ItemResult, expected: ItemResult) -> str:
