@@ -133,6 +133,11 @@ class ExecutedState:
         entry = self._newest.pending_by_id.get(item_id)
         return entry if entry is not None and entry.status is Status.PENDING else None
 
+    def get_deadline(self, item_id: Digest) -> Height | None:
+        """Return the height at whose end an undecided item is decided at the latest; None for any other."""
+        entry = self.get_pending(item_id)
+        return None if entry is None else entry.deadline
+
     def is_certain(self, bundle_id: Digest, rollup: RollupId) -> bool:
         """Tell whether everything is known that a split rollup's verdict on an undecided bundle rests on. # A9"""
         entry = self.get_pending(bundle_id)

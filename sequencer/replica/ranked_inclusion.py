@@ -1,8 +1,9 @@
 """Put items that every validator has into one validator's lane, and into the next one's only if they stay away.
 
 Validators are ranked per subject by H(RANK ‖ subject ‖ index). Rank 0 puts an item into its lane at once, rank j if it
-is still wanted k·j heights after it was wanted here first and no other lane was seen to bring one of its subject;
-nobody puts one in twice, nor two of one subject at one executed height. k is 2 for certificates. # A9 A19
+is still wanted k·j heights after it was wanted here first and no other lane was seen to bring one of its subject, or
+when it is urgent; nobody puts one in twice, nor two of one subject at one executed height. k is 2 for certificates.
+# A9 A19
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ class Wanted(NamedTuple):
     """What validators are ranked by."""
     item_id: Digest
     item: bytes
+    urgent_height: Height | None = None
+    """Executed height from which on everybody puts it in at once: a deadline is near. None: there is none."""
 
 
 @dataclass(slots=True)
@@ -111,16 +114,18 @@ class RankedInclusion:
         if turn is None or self._add_to_lane is None:
             return
         self._turns[entry.item_id] = turn
-        if self._is_due(turn, entry.subject, height) and self._add_to_lane(entry.item_id, entry.item, now):
+        if self._is_due(turn, entry, height) and self._add_to_lane(entry.item_id, entry.item, now):
             turn.is_laned = True
             self._subjects.add(entry.subject)
             self.included += 1
 
-    def _is_due(self, turn: _Turn, subject: Digest, height: Height) -> bool:
-        if turn.is_laned or height < turn.due or subject in self._subjects:
+    def _is_due(self, turn: _Turn, entry: Wanted, height: Height) -> bool:
+        if turn.is_laned or entry.subject in self._subjects:
             return False
-        seen = self._seen.get(subject)
-        return turn.is_first or seen is None or height >= seen + SEEN_HEIGHTS
+        if entry.urgent_height is not None and height >= entry.urgent_height:
+            return True  # whoever comes first in rank, or shows a batch of it, may be faulty # A21
+        seen = self._seen.get(entry.subject)
+        return height >= turn.due and (turn.is_first or seen is None or height >= seen + SEEN_HEIGHTS)
 
     def _make_turn(self, entry: Wanted, height: Height, held: int) -> _Turn | None:
         assert self._own_index is not None  # `include` said so

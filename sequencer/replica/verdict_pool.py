@@ -57,6 +57,8 @@ class Ledger(Protocol):
 
     def is_certain(self, bundle_id: Digest, rollup: RollupId) -> bool: ...
 
+    def get_deadline(self, item_id: Digest) -> Height | None: ...
+
 
 @dataclass(slots=True)
 class _Tally:
@@ -193,7 +195,14 @@ class VerdictPool:
             is_newest = statement.number >= self._newest.get((statement.rollup, statement.KIND), 0)
             is_meant = is_newest and (tally.is_backed or self._is_certain(statement))
             if is_meant and certificate is not None and self._ledger.check_certificate(statement) is None:
-                yield certificate
+                yield certificate._replace(urgent_height=self._get_urgent_height(statement))
+
+    def _get_urgent_height(self, statement: ExecutorStatement) -> Height | None:
+        """Return from where on even a network with F faulty leaders may need all the time that is left. # A21"""
+        deadline = None
+        if isinstance(statement, VerdictStatement):
+            deadline = self._ledger.get_deadline(statement.bundle_id)
+        return None if deadline is None else deadline - self._genesis.item_rules.decide_within_min + 1
 
     def _is_certain(self, statement: ExecutorStatement) -> bool:
         """Tell whether one assumption is right for good: last words matter no more, and old votes can be said again."""

@@ -35,6 +35,9 @@ class Newest:
     def get_decided_status(self, bundle_id: Digest) -> Status | None:
         return self._node.executor.get_decided_status(bundle_id)
 
+    def get_deadline(self, item_id: Digest) -> Height | None:
+        return self._node.executor.get_deadline(item_id)
+
     def is_certain(self, bundle_id: Digest, rollup: RollupId) -> bool:
         return self._node.executor.is_certain(bundle_id, rollup)
 

@@ -122,3 +122,15 @@ def test_node_without_lane_includes_nothing() -> None:
     inclusion = RankedInclusion(None, SIZE, None)
     inclusion.include([WANTED], 10, at(0))
     assert inclusion.size == 0
+
+
+def test_A21_everybody_includes_what_is_urgent() -> None:
+    """A faulty rank 0, or one that shows a batch of it that comes nowhere, must not let a deadline pass."""
+    urgent = WANTED._replace(urgent_height=11)
+    for rank, (inclusion, lane) in make_validators().items():
+        inclusion.on_seen([WANTED.subject], 10)
+        inclusion.include([urgent], 10, at(0))
+        assert bool(lane.items) is (rank == 0)
+        inclusion.include([urgent], 11, at(0))
+        inclusion.include([urgent], 12, at(0))
+        assert lane.items == [b"item"]

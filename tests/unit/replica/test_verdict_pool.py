@@ -10,7 +10,7 @@ from sequencer.replica import verdict_pool
 from sequencer.replica.verdict_pool import VARIANTS_MAX, VerdictPool
 from sequencer.types.item import check_item
 from sequencer.types.outcome import Reason, Rejection, Status
-from sequencer.types.primitives import Digest, RollupId
+from sequencer.types.primitives import Digest, Height, RollupId
 from sequencer.types.verdict import (
     BeatStatement,
     ExecutorCertificate,
@@ -38,6 +38,9 @@ class FakeLedger:
 
     def get_decided_status(self, bundle_id: Digest) -> Status | None:
         return Status.COMMIT if bundle_id in self.decided else None
+
+    def get_deadline(self, item_id: Digest) -> Height | None:
+        return None if item_id in self.decided else 50
 
     def is_certain(self, bundle_id: Digest, rollup: RollupId) -> bool:
         return bundle_id in self.certain
@@ -152,6 +155,13 @@ def test_A14_old_votes_said_again_do_not_hide_what_is_certain(pool: VerdictPool,
     assert check_item(wanted.item, GENESIS.item_rules, VERIFY) == make_certificate(sign_votes(second, (0, 1)))
     pool.on_votes([replace(sign_vote(first, 2), signature=NOBODY)])
     assert pool.counters.refused == 0
+
+
+def test_A21_certificate_is_urgent_when_only_the_shortest_time_is_left(pool: VerdictPool) -> None:
+    """F + 5 heights before the deadline are enough with F faulty leaders, not with a faulty rank 0 besides."""
+    pool.on_votes([*sign_votes(make_verdict("b"), (0, 1)), *sign_votes(BeatStatement(DELTA, 11), (0,))])
+    assert GENESIS.item_rules.decide_within_min == 6
+    assert [wanted.urgent_height for wanted in pool.get_wanted()] == [45, None]
 
 
 def test_A9_wrong_signature_ends_its_envelope(pool: VerdictPool) -> None:
