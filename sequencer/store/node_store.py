@@ -109,6 +109,8 @@ class NodeStore:
         if is_validator:
             self._open_vote_log()
         self._newest_mark: FinalizedMark | None = None
+        self._proven_height: Height | None = next(iter(self.reader.get_finalized_heights()), None)
+        """Of the newest stored block that carries its own finalization; None if there is none."""
         self._top_height: Height = self.reader.get_block_heights()[1]
         newest = self.reader.get_newest_certificate(2**62)
         self._certified_height: Height = 0 if newest is None else newest.height
@@ -254,6 +256,7 @@ class NodeStore:
         header = block.header
         self._top_height = max(self._top_height, header.height)
         if _is_own_finalization(block.finalization, header.digest):
+            self._proven_height = header.height
             self._newest_mark = FinalizedMark(
                 header.epoch, header.view, header.height, header.digest, block.finalization, header
             )
@@ -262,6 +265,8 @@ class NodeStore:
         query_floor = self._top_height - self._options.retain_heights + 1
         query_floor = min(query_floor, self._snapshots.get_proof_floor(self._certified_height) or query_floor)
         block_floor = self._snapshots.get_block_floor(self._certified_height)
+        if self._proven_height is not None:  # who holds no finalization cannot lead after a restart # P1
+            block_floor = min(block_floor, self._proven_height)
         if query_floor > 1 and self._blocks.prune(query_floor, min(query_floor, block_floor)):
             self.reader.forget_removed_segments()
 

@@ -284,3 +284,20 @@ def test_L7_certified_snapshot_stays_while_newer_ones_are_not(tmp_path: Path) ->
     names = sorted(int(path.stem) for path in (store.home / "snapshots").iterdir())
     assert names == [4, 15, 19]
     assert load_chunk(store, 4, 0) == STATE[:SNAPSHOT_CHUNK_BYTES]
+
+
+def test_L7_newest_block_with_its_own_finalization_stays(tmp_path: Path) -> None:
+    """Without any finalization nobody can lead after a restart: if that were all validators, the network would stop."""
+    store, chain = open_store(make_home(tmp_path), retain_heights=40), Chain()
+    perform(store, chain, 20)
+    proven = chain.header
+    for _ in range(20):
+        for block in chain.grow(20, is_finalized=False):
+            store.perform([PersistBlock(block), StoreExecution(make_executed(block))])
+        store.save_snapshot(make_snapshot(chain.blocks[-1]))
+        certify(store, chain.header.height)
+    assert 1 < store.reader.get_block_heights()[0] <= proven.height
+    store.close()
+    recovery = open_store(store.home, retain_heights=40).load()
+    assert recovery.finalized_header == proven
+    assert recovery.finalization is not None
