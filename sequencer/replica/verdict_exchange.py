@@ -20,9 +20,6 @@ from sequencer.types.item import CheckedItem
 from sequencer.types.primitives import Bounds, Instant
 from sequencer.types.verdict import ExecutorCertificate, ExecutorVote
 
-LAG_MAX = 4
-"""Finalized blocks not executed yet above which an executor says nothing: what it foresees is decided by then."""
-
 
 class VerdictExchange:
     """What one node does for the verdicts of split rollups."""
@@ -95,9 +92,12 @@ class VerdictExchange:
             self._duties.on_executed(executed, items, now.wall_ms)
 
     def settle(self, lag: int, now: Instant) -> list[PublishVotes]:
-        """Vote, and include what is complete, if anything has changed; `lag` counts blocks not executed yet."""
+        """Vote, and include what is complete, if anything has changed; `lag` counts blocks not executed yet.
+
+        With more of them than a network under load has, most of what an executor foresees is decided by then.
+        """
         publications: list[PublishVotes] = []
-        if self._duties is not None and lag <= LAG_MAX:
+        if self._duties is not None and lag <= self._genesis.parameters.delivery_lag_max:
             votes = self._duties.take_votes(self._pool, self._pool.take_telling())
             self._pool.on_votes(votes)
             publications = pack_votes(votes)
