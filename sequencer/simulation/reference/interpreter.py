@@ -65,7 +65,8 @@ class ReferenceInterpreter:
         """Certified verdicts that are not what running the legs gives."""
         self.entries: list[Entry] = []
         """In log order, from the oldest that is not final."""
-        self._base: dict[RollupId, State] = {rollup.id: dict(rollup.state) for rollup in genesis.rollups}
+        self.base: dict[RollupId, State] = {rollup.id: dict(rollup.state) for rollup in genesis.rollups}
+        """Settled states before the first of `entries`."""
 
     @property
     def deposits(self) -> dict[Address, int]:
@@ -86,7 +87,7 @@ class ReferenceInterpreter:
     @property
     def states(self) -> dict[RollupId, State]:
         """The settled state of every rollup. # A11"""
-        return {rollup: self.get_state(rollup, None) for rollup in self._base}
+        return {rollup: self.get_state(rollup, None) for rollup in self.base}
 
     @property
     def undecided(self) -> list[Entry]:
@@ -95,7 +96,7 @@ class ReferenceInterpreter:
 
     def get_state(self, rollup: RollupId, before: Entry | None) -> State:
         """Return the settled state at an entry's position, or at the end of the log. # A8 A11"""
-        state = dict(self._base[rollup])
+        state = dict(self.base[rollup])
         for entry in self.entries:
             if entry is before:
                 break
@@ -114,7 +115,7 @@ class ReferenceInterpreter:
         place = Place(header.height, header.time_ms)
         results = tuple(self._apply_item(place, index, *item) for index, item in enumerate(items))
         self._expire()
-        self.mail.close(self.height, {rollup: self.get_state(rollup, None) for rollup in self._base})
+        self.mail.close(self.height, {rollup: self.get_state(rollup, None) for rollup in self.base})
         return results
 
     def _apply_item(self, place: Place, index: int, item: bytes, checked: CheckedItem) -> ItemResult:
@@ -243,7 +244,7 @@ class ReferenceInterpreter:
                 self._settle(entry)
         while self.entries and self.entries[0].is_final:
             for rollup, writes in (self.entries.pop(0).writes or {}).items():
-                write_all(self._base[rollup], writes)
+                write_all(self.base[rollup], writes)
 
     def _attest(self, entry: Entry) -> None:
         """Find the verdicts that count by now; one may bring the inputs of another. # A8 A9 A15"""

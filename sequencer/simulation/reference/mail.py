@@ -26,7 +26,8 @@ class Mail:
         self._rollups = rollups
         self.delivered: set[Digest] = set()
         self.in_flight: Counter[RollupId] = Counter()
-        self._roots: dict[tuple[RollupId, int], tuple[Height, Digest]] = {}
+        self.roots: dict[tuple[RollupId, int], tuple[Height, Digest]] = {}
+        """By source and height modulo `ROOTS_MAX`."""
         self._newest: dict[RollupId, Digest | None] = {}
 
     def refuse_full(self, bundle: Bundle) -> str:
@@ -48,7 +49,7 @@ class Mail:
         if delivery.message.id in self.delivered:
             return "DELIVERED"
         source = delivery.message.source
-        known = self._roots.get((source, delivery.height % ROOTS_MAX))
+        known = self.roots.get((source, delivery.height % ROOTS_MAX))
         if known is None or known != (delivery.height, delivery.path.compute_root(delivery.message.to_bytes())):
             return "NO_PROOF"
         return ""
@@ -70,7 +71,7 @@ class Mail:
 
     def record(self, rollup: RollupId, height: Height, root: Digest) -> None:
         """Remember a root that a delivery may be proven by."""
-        self._roots[rollup, height % ROOTS_MAX] = (height, root)
+        self.roots[rollup, height % ROOTS_MAX] = (height, root)
 
     def close(self, height: Height, states: Mapping[RollupId, State]) -> None:
         """Note the outbox roots of native rollups that have changed in this block."""

@@ -82,13 +82,13 @@ class Votes:
         self._network = network
         self._votes: dict[bytes, dict[int, ExecutorVote]] = {}
         self._ready: dict[bytes, Height] = {}
-        self._signed: set[bytes] = set()
+        self.signed: set[bytes] = set()
 
     def state(self, statement: ExecutorStatement, height: Height) -> None:
         """Let all executors of a rollup sign at `height`; the last one lies, where it can."""
-        if statement.digest in self._signed:
+        if statement.digest in self.signed:
             return
-        self._signed.add(statement.digest)
+        self.signed.add(statement.digest)
         lie = make_lie(statement)
         is_lost = statement.rollup in self._network.shape.liars and isinstance(statement, VerdictStatement)
         for index in range(EXECUTORS):
@@ -223,7 +223,7 @@ class Network:
 
     def _count_vote(self, statement: VerdictStatement) -> None:
         key = statement.bundle_id + statement.rollup.to_bytes(4, "big")
-        if key in self._voted and statement.digest not in self.votes._signed:
+        if key in self._voted and statement.digest not in self.votes.signed:
             self.counts["re-votes"] += 1
         self._voted[key] = 1
 
@@ -241,7 +241,7 @@ class Network:
     def _relay(self) -> list[bytes]:
         """Return deliveries of messages that can be proven; now and then one comes twice or wrong."""
         items: list[bytes] = []
-        for (rollup, _), (height, _) in sorted(self.reference.mail._roots.items()):
+        for (rollup, _), (height, _) in sorted(self.reference.mail.roots.items()):
             outbox = self._outboxes.get((rollup, height), ())
             for index, leaf in enumerate(outbox):
                 delivery = make_delivery(outbox, index, height)

@@ -27,7 +27,7 @@ class Foresight:
     def __init__(self, reference: ReferenceInterpreter, guess: Guess = lambda entry: None) -> None:
         self._reference = reference
         self._guess = guess
-        self._states: dict[RollupId, State] = {r: dict(state) for r, state in reference._base.items()}
+        self._states: dict[RollupId, State] = {r: dict(state) for r, state in reference.base.items()}
         self._statuses: dict[Digest, Status] = {}
         self._links: dict[tuple[Digest, RollupId], tuple[Digest, Status, Digest]] = {}
 
