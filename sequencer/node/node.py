@@ -32,7 +32,7 @@ from sequencer.node.metrics import MetricsCollector
 from sequencer.node.queries import NodeQueries
 from sequencer.node.reports import Reports
 from sequencer.node.threads import run_abandonable
-from sequencer.node.verdicts import VerdictGossip, is_verdict_message
+from sequencer.node.verdicts import VerdictGossip, make_judge
 from sequencer.node.wire_record import WIRE_RECORD_FILE, WireRecorder
 from sequencer.replica.configuration import ReplicaConfig
 from sequencer.replica.replica import Replica
@@ -92,7 +92,7 @@ async def run_node(
     wire_log = EventLog(home.path / WIRE_RECORD_FILE if home.settings.is_wire_recorded else None)
     try:
         replica = await _load_replica(home, index, store)
-        network = make_network(make_network_configuration(home, index, is_verdict_message))
+        network = make_network(make_network_configuration(home, index, make_judge(home.genesis)))
         await _run_parts(home, store, replica, network, event_log, wire_log, task_status)
     except* (StoreError, InvariantViolation) as failures:
         event_log.write("stopped", {"text": str(find_first(failures))})

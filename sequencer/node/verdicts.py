@@ -1,9 +1,9 @@
 """Carry votes of executors between gossip, which knows bytes, and the replica, which knows statements. # A14
 
-Promises: an envelope is forwarded and handed on only if every entry of it is a vote in its one form; who
-signed it is the replica's to check, for it drops most of what comes twice before any signature. What one
-origin publishes is bounded by the network before it comes here. Votes that are said again arrive again:
-each envelope bears a number of its own, since the network carries no content twice.
+Promises: an envelope is forwarded and handed on only if every entry of it is a vote in its one form, and one drawn at
+random is signed as it says; the others are the replica's to check, for it drops most of what comes twice before any
+signature. What one origin publishes is bounded by the network before it comes here. Votes that are said again arrive
+again: each envelope bears a number of its own, since the network carries no content twice.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from secrets import choice
 from typing import TypeAlias
 
 from p2p.network import Network
 from sequencer.codec import decode, encode
-from sequencer.errors import DecodeError
+from sequencer.crypto.signatures import verify_ed25519
+from sequencer.errors import DecodeError, PeerError
 from sequencer.node.gossip import VERDICT_SECONDS_MAX, Gossip, decode_envelope
+from sequencer.types.genesis import Genesis
 from sequencer.types.verdict import ExecutorVote
 
 NUMBER_BYTES = 8
@@ -41,6 +44,25 @@ def is_verdict_message(data: bytes) -> bool:
     except DecodeError:
         return False
     return True
+
+
+def make_judge(genesis: Genesis) -> Callable[[bytes], bool]:
+    """Return what tells whether a message is worth forwarding: votes, one of them drawn and found signed as it says.
+
+    An honest node sends its own votes alone, so a wrong signature proves the origin a liar; the other signatures are
+    verified by whoever needs them. The drawn one comes first: a made-up envelope costs hardly more than its signature.
+    """
+
+    def is_worth_forwarding(data: bytes) -> bool:
+        try:
+            _, *entries = decode_envelope(data)
+            if entries:
+                ExecutorVote.from_value(decode(choice(entries), "vote"), "vote").verify(genesis, verify_ed25519)
+        except PeerError:
+            return False
+        return is_verdict_message(data)
+
+    return is_worth_forwarding
 
 
 class VerdictGossip:

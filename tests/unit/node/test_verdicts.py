@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import trio
 import trio.testing
@@ -9,8 +11,9 @@ import trio.testing
 from sequencer.codec import decode, encode
 from sequencer.crypto.signatures import Ed25519Signer, verify_ed25519
 from sequencer.node.lying import make_lies, turn_around
-from sequencer.node.verdicts import VerdictGossip, decode_votes, is_verdict_message
+from sequencer.node.verdicts import VerdictGossip, decode_votes, is_verdict_message, make_judge
 from sequencer.replica.configuration import ExecutorIdentity
+from sequencer.types.genesis import GenesisExecutor, Rollup, RollupKind
 from sequencer.types.verdict import (
     BeatStatement,
     ExecutorStatement,
@@ -20,6 +23,7 @@ from sequencer.types.verdict import (
     VerdictStatement,
     compute_statement_signing_bytes,
 )
+from tests.execution_world import GENESIS
 from tests.unit.node.test_gossip import Sink, drain
 
 CHAIN_ID = bytes(range(32))
@@ -82,6 +86,25 @@ def test_bytes_that_are_no_votes_are_not_forwarded_and_mark_their_origin(data: b
 def test_envelope_of_votes_is_worth_forwarding() -> None:
     """Control of the above: number and votes, all in their one form."""
     assert is_verdict_message(encode((bytes(8), *(encode(vote.to_value()) for vote in VOTES))))
+
+
+def test_envelope_of_made_up_votes_is_not_forwarded() -> None:
+    """A stranger needs no key to write 800 votes; the first node that hears them drops them and marks the origin."""
+    executors = (GenesisExecutor("executor", IDENTITY.signer.public_key),)
+    genesis = replace(GENESIS, rollups=(Rollup(3, "split", "transfer", RollupKind.SPLIT, (), executors),))
+    judge = make_judge(genesis)
+    statement = BeatStatement(3, 7)
+    signature = IDENTITY.signer.sign(compute_statement_signing_bytes(genesis.chain_id, statement))
+    right = ExecutorVote(statement, 0, signature)
+    wrong = [
+        replace(right, signature=bytes(64)),
+        replace(right, executor=1),
+        replace(right, statement=BeatStatement(4, 7)),
+    ]
+    assert judge(encode((bytes(8), encode(right.to_value()))))
+    for vote in wrong:
+        assert not judge(encode((bytes(8), *[encode(vote.to_value())] * 3)))
+    assert not judge(encode((bytes(8),)))
 
 
 def test_lie_is_signed_by_the_liar_and_says_the_opposite() -> None:
