@@ -32,8 +32,8 @@ DELIVERY_HEIGHTS_PER_RANK = 8
 for no deadline runs, and a second copy of each message would be ordered for nothing."""
 TRY_AGAIN_HEIGHTS = 64
 """Executed heights after which all ranks have another turn: a destination may have been full, a lane may have died."""
-LAG_MAX = 4
-"""Finalized blocks not executed yet above which nothing is relayed."""
+LAG_MAX = 32
+"""Finalized blocks not executed yet above which nothing is relayed: below it leaders still order."""
 
 
 class Outboxes(Protocol):
