@@ -63,7 +63,7 @@ def main() -> int:
     parser.add_argument("--bundles", type=int, default=10, help="bundles of two rollups per height (default 10)")
     parser.add_argument("--rollups", type=int, default=3, help="2 at least (default 3)")
     parser.add_argument("--heights", type=int, default=40, help="heights with transactions (default 40)")
-    parser.add_argument("--seed", type=int, default=13, help="of the drawn transactions (default 13)")
+    parser.add_argument("--seed", type=int, default=0, help="of the drawn transactions (default 0)")
     arguments = parser.parse_args()
     if arguments.rollups < 2 or arguments.bundles < 1 or arguments.heights < 1 or not 0 <= arguments.lag <= 3:
         parser.error("wants 2 rollups, 1 bundle and 1 height at least, and a lag of 0..3")
