@@ -20,6 +20,7 @@ LANES = (
         ),
         ("I9", "L1"),
         play=play_restart_with_own_batch,
+        is_random=False,
     ),
     PlantedBug(
         "pushed_newest_first",
