@@ -123,21 +123,6 @@ class RollupResult(NamedTuple):
     failure: Failure | None
 
 
-def evaluate_rollup(
-    bundle: Bundle,
-    rollup: RollupId,
-    journal: Journal,
-    machines: Mapping[RollupId, Machine],
-    block: BlockContext,
-    given: Mapping[int, Outputs],
-) -> RollupResult:
-    """Run the legs of one rollup; the journal keeps their writes, as with `evaluate`. # A9 A12
-
-    `given` must hold the outputs of every leg that `list_inputs` names, or the verdict may be None.
-    """
-    return make_result(bundle, rollup, evaluate(bundle, {rollup: journal}, machines, block, given))
-
-
 def make_result(bundle: Bundle, rollup: RollupId, evaluation: Evaluation) -> RollupResult:
     """Return what one of the rollups that were evaluated says."""
     failure = evaluation.failures.get(rollup)

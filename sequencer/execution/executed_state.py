@@ -11,7 +11,7 @@ from sequencer.execution import system_state
 from sequencer.execution.conditions import BlockContext
 from sequencer.execution.decisions import Decided
 from sequencer.execution.evaluation import Failure
-from sequencer.execution.explanations import DecisionTable, ExplanationTable, Wait
+from sequencer.execution.explanations import ExplanationTable, Wait
 from sequencer.execution.history import StateListing, StateReading, Version, VersionHistory
 from sequencer.execution.outcome_window import DecidedHeight, OutcomeWindow
 from sequencer.execution.outlook import Basis
@@ -21,7 +21,7 @@ from sequencer.state.state_tree import StateTree
 from sequencer.types.block import BlockHeader
 from sequencer.types.bundle import Bundle
 from sequencer.types.commitment import Commitment
-from sequencer.types.executed import Decision, ExecutionRow
+from sequencer.types.executed import ExecutionRow
 from sequencer.types.outcome import Rejection, Status
 from sequencer.types.primitives import SYSTEM_NAMESPACE, Address, Digest, Height, RollupId, StateValue
 
@@ -40,13 +40,11 @@ class ExecutedState:
         for height in decided:
             self._window.append(height)
         self._explanations = ExplanationTable()
-        self._decisions = DecisionTable()
 
     def _advance(self, version: Version, decided_height: DecidedHeight, decided: Sequence[Decided]) -> None:
         """Make the next height the newest."""
         for each in decided:
             self._explanations.add(each)
-        self._decisions.append(tuple([each.decision for each in decided]))
         self._history.append(version)
         self._window.append(decided_height)
 
@@ -143,10 +141,6 @@ class ExecutedState:
         entry = self.get_pending(bundle_id)
         places = () if entry is None else entry.places
         return any(place.rollup == rollup and place.known_height is not None for place in places)
-
-    def get_decision(self, item_id: Digest) -> Decision | None:
-        """Return how an item ended that this node has seen decided since it started, 1,024 heights back."""
-        return self._decisions.get(item_id)
 
     def get_decided_status(self, item_id: Digest) -> Status | None:
         """Return COMMIT or ABORT of an item that was decided at most 1,024 heights ago, else None."""

@@ -5,22 +5,18 @@ Kept in memory only, for the newest aborts; nothing here is committed to or surv
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from sequencer.execution.decisions import Decided
 from sequencer.execution.entries import Entry
 from sequencer.execution.evaluation import Failure
-from sequencer.execution.outcome_window import DEPENDENCY_HEIGHTS
-from sequencer.types.executed import Decision
 from sequencer.types.outcome import Rejection, Status
 from sequencer.types.primitives import Digest, RollupId
 
 EXPLANATIONS_MAX = 4_096
 """Aborted bundles remembered, and as many that waited; the oldest is forgotten first."""
-DECISIONS_MAX = 65_536
-"""Decisions remembered over all heights; the store has all."""
 
 _T = TypeVar("_T")
 
@@ -75,26 +71,6 @@ def _remember(table: OrderedDict[Digest, tuple[_T, ...]], item_id: Digest, found
         table[item_id] = found
     if len(table) > EXPLANATIONS_MAX:
         table.popitem(last=False)
-
-
-class DecisionTable:
-    """Decisions of the newest heights that this node has executed since it started."""
-
-    def __init__(self) -> None:
-        self._heights: deque[tuple[Decision, ...]] = deque()
-        self._decisions: dict[Digest, Decision] = {}
-
-    def append(self, decisions: tuple[Decision, ...]) -> None:
-        """Add those of the next height; the oldest heights go, so that 1,024 and 65,536 decisions are left at most."""
-        self._heights.append(decisions)
-        self._decisions.update([(decision.item_id, decision) for decision in decisions])
-        while len(self._heights) > DEPENDENCY_HEIGHTS or len(self._decisions) > DECISIONS_MAX:
-            for decision in self._heights.popleft():
-                del self._decisions[decision.item_id]
-
-    def get(self, item_id: Digest) -> Decision | None:
-        """Return the decision, or None if the item is undecided, unknown or was decided too long ago."""
-        return self._decisions.get(item_id)
 
 
 def get_failures(entry: Entry) -> tuple[Failure, ...]:

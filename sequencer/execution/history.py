@@ -67,10 +67,6 @@ class Version:
             raise LocalError(f"rollup {namespace} is not executed here")
         return state
 
-    def get_row(self, namespace: RollupId) -> ExecutionRow:
-        """Return the row of a state that is executed here; of a split rollup it may not be certified yet."""
-        return self.own_rows.get(namespace) or self.get_committed_row(namespace)
-
     def get_committed_row(self, namespace: RollupId) -> ExecutionRow:
         """Return the row under the exec root; of a split rollup it is the one that was certified last."""
         return next(row for row in self.rows if row.namespace == namespace)

@@ -32,8 +32,6 @@ DELIVERY_HEIGHTS_PER_RANK = 8
 for no deadline runs, and a second copy of each message would be ordered for nothing."""
 TRY_AGAIN_HEIGHTS = 64
 """Executed heights after which all ranks have another turn: a destination may have been full, a lane may have died."""
-LAG_MAX = 32
-"""Finalized blocks not executed yet above which nothing is relayed: below it leaders still order."""
 
 
 class Outboxes(Protocol):
@@ -59,8 +57,11 @@ class RelayCounters:
 class MessageRelay:
     """The messages that this node helps on their way."""
 
-    def __init__(self, outboxes: Outboxes, split_sources: Iterable[RollupId], door: RankedInclusion) -> None:
-        """`door` leads into the own lane, if there is one."""
+    def __init__(
+        self, outboxes: Outboxes, split_sources: Iterable[RollupId], door: RankedInclusion, lag_max: int
+    ) -> None:
+        """`door` leads into the own lane, if there is one; up to `lag_max` unexecuted blocks leaders still order."""
+        self._lag_max = lag_max
         self._outboxes = outboxes
         self._split_sources = frozenset(split_sources)
         self._door = door
@@ -111,7 +112,7 @@ class MessageRelay:
 
         `lag` counts finalized blocks that are not executed yet: with many of them most of it has arrived.
         """
-        if not self._is_moved or lag > LAG_MAX:
+        if not self._is_moved or lag > self._lag_max:
             return []
         self._is_moved = False
         self._own = self._prove_own()

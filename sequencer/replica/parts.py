@@ -147,7 +147,8 @@ class Parts:
             Outlook(self.executor),
         )
         door = RankedInclusion(config.index, genesis.committee.size, add_to_lane, DELIVERY_HEIGHTS_PER_RANK)
-        self.relay = MessageRelay(self.executor.mail, genesis.item_rules.executor_sets, door)
+        lag_max = genesis.parameters.delivery_lag_max
+        self.relay = MessageRelay(self.executor.mail, genesis.item_rules.executor_sets, door, lag_max)
         self.verdicts = VerdictExchange(config, self.executor, add_to_lane)
         following = Following() if config.index is None else None
         self.catch_up = CatchUp(genesis.chain_id, genesis.committee, config.verifier, following)

@@ -17,8 +17,6 @@ from sequencer.types import bundle as bundles
 from sequencer.types.bundle import Condition, Equals, HeightWindow, TimeWindow
 from sequencer.types.primitives import Address, StateValue
 
-ACCOUNTS_MAX = bundles.CONDITIONS_PER_LEG_MAX
-"""Accounts of one `knownAccounts`."""
 MS_PER_SECOND = 1_000
 
 _REFUSED_ACCOUNT = {

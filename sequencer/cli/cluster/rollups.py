@@ -12,7 +12,6 @@ from sequencer.types.genesis import EXECUTORS_MAX, NAME
 
 ROLLUPS_MAX = 64
 ROLLUPS_DEFAULT = "alpha,beta,gamma"
-ROLLUPS_METAVAR = "NAME[:MACHINE][:split=N],…"
 MACHINE_BY_NAME = {"alpha": "transfer", "beta": "amm", "gamma": "key_value"}
 MACHINE_DEFAULT = "transfer"
 """Machine of a rollup whose name says nothing else."""

@@ -17,6 +17,7 @@ from sequencer.types.receipt import MerklePath
 from tests.unit.core_world import at, name_digest
 
 SIZE = 4
+LAG_MAX = 32
 NATIVE, SPLIT, THERE = 1, 2, 3
 PATH = MerklePath(0, 1, ())
 
@@ -60,7 +61,7 @@ class Node:
         self.world = world
         self.lane: list[bytes] = []
         door = RankedInclusion(index, SIZE, None if index is None else self.add)
-        self.relay = MessageRelay(world, (SPLIT,), door)
+        self.relay = MessageRelay(world, (SPLIT,), door, LAG_MAX)
         self.published: list[bytes] = []
 
     def add(self, item_id: Digest, item: bytes, now: Instant) -> bool:
@@ -212,7 +213,7 @@ def test_node_that_lags_relays_nothing_until_it_has_caught_up() -> None:
     """What it sees as undelivered has arrived long ago, mostly."""
     message = make_message()
     node = Node(World(message), find_index(0, message))
-    node.execute(3, lag=message_relay.LAG_MAX + 1)
+    node.execute(3, lag=LAG_MAX + 1)
     assert node.lane == []
-    assert node.relay.settle(message_relay.LAG_MAX, at(0)) == []
+    assert node.relay.settle(LAG_MAX, at(0)) == []
     assert node.lane == [Delivery(message, 10, PATH).item_bytes]
