@@ -24,6 +24,8 @@ class Entry:
 
     signed: SignedBundle
     admitted_ms: int
+    admitted_height: Height
+    """Executed height at which it was admitted: what is held back is so for a few heights from here on."""
     is_gossiped: bool
     """It came by gossip, so it is included by rank and not gossiped again."""
     include_ms: int
@@ -31,8 +33,8 @@ class Entry:
     gossip_ms: int | None
     """When it is gossiped; None if never (again)."""
     stage: Stage = Stage.HELD
-    held_since: Height | None = None
-    """Executed height at which it would have aborted for the first time."""
+    is_held_back: bool = False
+    """It would have aborted when its turn came."""
     judged_height: Height | None = None
     """Executed height at which it was found that it would abort."""
 

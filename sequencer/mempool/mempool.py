@@ -2,7 +2,8 @@
 
 Promises: at most 20,000 transactions and 64 MB are held, at most 16 successors per channel;
 whatever is refused is refused with a reason; what would abort now is held back for two executed
-heights at most; a transaction leaves when its sequence is consumed or its window has passed. # A5 A6 A18
+heights after its admission at most; a transaction leaves when its sequence is consumed or its
+window has passed. # A5 A6 A18
 """
 
 from __future__ import annotations
@@ -332,7 +333,8 @@ class Mempool:
         gossip_ms = None
         if self._is_gossip_enabled and not is_gossiped:
             gossip_ms = now.mono_ms + (self._parameters.gossip_delay_ms if self._own_index is not None else 0)
-        return Entry(signed, now.mono_ms, is_gossiped, now.mono_ms + delay_ms, gossip_ms)
+        include_ms = now.mono_ms + delay_ms
+        return Entry(signed, now.mono_ms, self._accounts.height, is_gossiped, include_ms, gossip_ms)
 
     def _schedule(self, entry: Entry) -> None:
         """Look at the entry again when its rank ripens, when it is gossiped, when its window opens and closes."""

@@ -13,7 +13,7 @@ from sequencer.types.bundle import Bundle
 from sequencer.types.primitives import Bounds, Digest, Height
 
 HOLD_BACK_HEIGHTS = 2
-"""Executed heights that a bundle which would abort is held back for."""
+"""Executed heights that a bundle which would abort is held back for, those included in which it waited for others."""
 
 
 class Outlook(Protocol):
@@ -55,10 +55,10 @@ class Patience:
             return False
         if self._outlook.passes(entry.signed.bundle):
             return True
-        if entry.held_since is None:
-            entry.held_since = height
+        if not entry.is_held_back:
+            entry.is_held_back = True
             self.held_back += 1
-        if height >= _get_end(entry, entry.held_since):
+        if height >= _get_end(entry):
             self.taken_anyway += 1
             return True
         entry.judged_height = height
@@ -71,6 +71,6 @@ class Patience:
             self._outlook.forget(entry.id)
 
 
-def _get_end(entry: Entry, since: Height) -> Height:
-    """Return the height at which patience ends: it must not cost the bundle its window."""
-    return min(since + HOLD_BACK_HEIGHTS, entry.signed.bundle.valid_until - HOLD_BACK_HEIGHTS)
+def _get_end(entry: Entry) -> Height:
+    """Return the height at which patience ends: it must cost no bundle its window, and no channel two heights each."""
+    return min(entry.admitted_height + HOLD_BACK_HEIGHTS, entry.signed.bundle.valid_until - HOLD_BACK_HEIGHTS)

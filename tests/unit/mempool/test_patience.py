@@ -89,6 +89,14 @@ def test_successor_waits_for_what_is_held_back() -> None:
     assert pool.laned == [first.id, second.id]
 
 
+def test_channel_of_bundles_that_would_abort_costs_two_heights_and_not_two_each() -> None:
+    """What waited behind another has waited (I13: seeds 948, 2257 and 2622 of n = 4 with one Byzantine)."""
+    queue = [make_bundle(sequence) for sequence in range(4)]
+    pool = Pool(outlook=ScriptedOutlook(*queue))
+    pool.submit(*queue)
+    assert watch(pool, 2) == [0, 0, 4]
+
+
 def test_patience_does_not_cost_a_bundle_its_window() -> None:
     """What soon expires is taken in at once."""
     bundle = make_bundle(valid_until=2)
