@@ -318,7 +318,11 @@ class Network:
 def _queue(link: Link, message: Message, arrival_us: int) -> int:
     """Return when the message arrives behind those that were sent on its channel before, and note it."""
     if get_channel(message) is Channel.VOTES:
-        arrival_us = link.votes_us = max(arrival_us, link.votes_us + 1)
+        if arrival_us <= link.votes_us:
+            arrival_us = link.votes_us + 1
+        link.votes_us = arrival_us
     else:
-        arrival_us = link.data_us = max(arrival_us, link.data_us + 1)
+        if arrival_us <= link.data_us:
+            arrival_us = link.data_us + 1
+        link.data_us = arrival_us
     return arrival_us

@@ -16,13 +16,20 @@ from sequencer.types.effects import Answer
 from sequencer.types.evidence import Evidence, Statement
 from sequencer.types.executed import ExecutedBlock
 from sequencer.types.messages import Accusation, Hello, Message
-from sequencer.types.records import VoteRecord
-from sequencer.types.vote import Certificate, Proposal, Vote
+from sequencer.types.records import RecordKind, VoteRecord
+from sequencer.types.vote import Certificate, Proposal, Vote, VoteKind
 
 if TYPE_CHECKING:
     from sequencer.errors import SequencerError
     from sequencer.simulation.node import SimulatedNode
     from sequencer.simulation.store import StoreRecord
+
+_LOGGED = {kind: f"logged {kind.name.lower()}" for kind in RecordKind}
+_NAMES = {
+    (message, kind): f"{kind.name.lower()} {message.__name__.lower()}"
+    for message in (Vote, Certificate)
+    for kind in VoteKind
+}
 
 
 class Recorder(Observer):
@@ -43,7 +50,7 @@ class Recorder(Observer):
 
     def on_durable(self, node: SimulatedNode, votes: Sequence[VoteRecord], records: Sequence[StoreRecord]) -> None:
         for vote in votes:
-            self._add(node, f"logged {vote.kind.name.lower()}", vote.number, vote.digest)
+            self._add(node, _LOGGED[vote.kind], vote.number, vote.digest)
         for record in records:
             if isinstance(record, FinalizedBlock):
                 self._add(node, "stored block", record.header.height, record.header.digest)
@@ -80,8 +87,8 @@ class Recorder(Observer):
 
 
 def _get_name(message: Message) -> str:
-    if isinstance(message, Vote | Certificate):
-        return f"{message.kind.name.lower()} {type(message).__name__.lower()}"
+    if isinstance(message, (Vote, Certificate)):
+        return _NAMES[type(message), message.kind]
     return type(message).__name__
 
 

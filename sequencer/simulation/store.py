@@ -253,8 +253,10 @@ class SimulatedStore:
         Returns how many blocks went.
         """
         durable = self.durable
+        if len(durable.snapshots) < 2:
+            return 0
         heights = sorted(durable.snapshots)
-        if len(heights) < 2 or heights[-2] > durable.certified_height:
+        if heights[-2] > durable.certified_height:
             return 0
         floor = min(max(durable.blocks, default=0) - retain_heights, heights[-2]) + 1
         if floor <= 1:

@@ -14,6 +14,8 @@ from sequencer.crypto.hashing import Tag, hash_tagged
 from sequencer.crypto.signatures import SEED_BYTES, SIGNATURE_BYTES, Ed25519Signer, Verifier
 
 _SECRET_BYTES = 32
+_REMEMBERED_MAX = 4_096
+"""Newest tokens that are not computed again: every peer verifies what one has signed."""
 
 
 class TokenSigner:
@@ -58,6 +60,7 @@ class TokenScheme:
         return verify
 
 
+@lru_cache(maxsize=_REMEMBERED_MAX)
 def _compute_token(secret: bytes, message: bytes) -> bytes:
     return blake2b(message, digest_size=SIGNATURE_BYTES, key=secret).digest()
 

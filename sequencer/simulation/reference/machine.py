@@ -31,6 +31,7 @@ Exports: TypeAlias = dict[str, int]
 OUTBOX = "outbox/"
 """Keys of messages that wait; no leg may touch them. # A19"""
 SENDS_PER_LEG_MAX = 16
+_KINDS: Mapping[str, tuple[type, ...]] = {"i": (int,), "b": (bytes,), "v": (int, bytes)}
 BALANCE_MACHINES = ("transfer", "amm")
 """Machines whose rollups can receive a message."""
 
@@ -140,8 +141,7 @@ def shape(view: View, arguments: Sequence[object], pattern: str) -> None:
         elif letter == "p":
             demand(isinstance(value, int) and value > 0, "BAD_ARGUMENT")
         else:
-            kinds = {"i": int, "b": bytes, "v": int | bytes}
-            demand(isinstance(value, kinds[letter]), "BAD_ARGUMENT")
+            demand(isinstance(value, _KINDS[letter]), "BAD_ARGUMENT")
 
 
 def is_key(key: str) -> bool:

@@ -90,7 +90,8 @@ def count_sends(bundle: Bundle) -> Counter[RollupId]:
 
 def get_outbox(state: State) -> tuple[bytes, ...]:
     """Return the messages that wait in a state, ascending by id."""
-    return tuple(bytes(value) for key, value in sorted(state.items()) if key.startswith(OUTBOX) and value)
+    waiting = sorted(key for key in state if key.startswith(OUTBOX))
+    return tuple(bytes(state[key]) for key in waiting if state[key])
 
 
 def compute_outbox_root(state: State) -> Digest | None:
