@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from pyrsistent import PMap
+from collections.abc import Mapping, Sequence
 
 from sequencer.execution.automaton import OutcomeAutomaton
 from sequencer.execution.commitments import BlockLeaves
@@ -28,12 +26,12 @@ class BlockRun:
         self,
         automaton: OutcomeAutomaton,
         mail: Mail,
-        states: PMap[RollupId, StateTree],
+        states: Mapping[RollupId, StateTree],
         header: BlockHeader,
         items: Sequence[tuple[bytes, CheckedItem]],
     ) -> None:
         self.header = header
-        self.states = states
+        self.states = dict(states)
         self.leaves = BlockLeaves()
         self.results: list[ItemResult] = []
         self._automaton = automaton
@@ -92,6 +90,6 @@ class BlockRun:
         for namespace, journal in self._journals.items():
             if journal.writes:
                 advanced = self.states[namespace].update(journal.writes)
-                self.states = self.states.set(namespace, advanced)
+                self.states[namespace] = advanced
                 self._mail.apply_writes(namespace, journal.writes)
                 journal.rebase(advanced)

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
-from pyrsistent import PMap
-
 from sequencer.errors import DecodeError, LocalError
 from sequencer.execution.pending import PendingBundle
 from sequencer.state.claim import StateClaim
@@ -34,7 +32,7 @@ class Version:
     header: BlockHeader
     commitment: Commitment
     rows: tuple[ExecutionRow, ...]
-    states: PMap[RollupId, StateTree]
+    states: Mapping[RollupId, StateTree]
     """Namespace → state; 0 is the system. Only of rollups that are executed here."""
     pending: tuple[PendingBundle, ...]
     """What is not settled, in log order; of past versions as much as tells what was settled."""
