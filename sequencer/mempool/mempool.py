@@ -355,7 +355,9 @@ class Mempool:
 
     def _promote(self, key: ChannelKey, now: Instant) -> None:
         """Hand to the lane, in order, what has all its predecessors executed or in this lane. # A6"""
-        queue = self._channels.get(key, {})
+        queue = self._channels.get(key)
+        if queue is None:
+            return
         sequence = self._accounts.get_sequence(*key)
         while sequence in queue:
             held = [entry for entry in map(self._entries.__getitem__, queue[sequence]) if entry.stage is Stage.HELD]

@@ -149,6 +149,8 @@ class VerdictPool:
 
     def take_news(self) -> list[Wanted]:
         """Return, once, what became wanted since the last call."""
+        if not self._news:
+            return []
         news, self._news = self._news, []
         return list(self._select(news))
 
