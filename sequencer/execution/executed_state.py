@@ -36,6 +36,8 @@ class ExecutedState:
         self._rules = rules
         self._wanted = wanted
         self._history = VersionHistory(version)
+        self._newest = version
+        """Of the history; every query reads it."""
         self._window = OutcomeWindow()
         for height in decided:
             self._window.append(height)
@@ -46,6 +48,7 @@ class ExecutedState:
         for each in decided:
             self._explanations.add(each)
         self._history.append(version)
+        self._newest = version
         self._window.append(decided_height)
 
     @property
@@ -68,10 +71,6 @@ class ExecutedState:
         """What an outlook on the next block rests on."""
         next_block = BlockContext(self.height + 1, self.header.time_ms + 1)
         return Basis(self._newest.states, self._rules.machines, self._window, next_block)
-
-    @property
-    def _newest(self) -> Version:
-        return self._history.newest
 
     def get_state_value(self, rollup: RollupId, key: str) -> StateValue | None:
         """Return what a key of a rollup (0: the system) holds; raises `LocalError` for an unknown rollup."""

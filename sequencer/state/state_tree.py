@@ -83,7 +83,11 @@ class StateTree:
 
     def get(self, key: str) -> StateValue | None:
         """Return the value, or None if the key is absent."""
-        for name, value in find_bucket(self.node, compute_key_path(key)):
+        node, path, depth = self.node, compute_key_path(key), 0
+        while node is not None and len(node) == 3:
+            node = node[1][DIGIT[path[depth]]]
+            depth += 1
+        for name, value in () if node is None else node[1]:
             if name == key:
                 return value
         return None
@@ -104,15 +108,6 @@ class StateTree:
 def build_tree(entries: Iterable[Entry]) -> StateTree:
     """Return the tree of a whole state; each key once."""
     return StateTree(_make_subtree([(compute_key_path(entry[0]), entry) for entry in entries], 0))
-
-
-def find_bucket(node: Node, path: str) -> tuple[Entry, ...]:
-    """Return the entries of the bucket at the end of `path`; none if nothing is there."""
-    depth = 0
-    while node is not None and len(node) == 3:
-        node = node[1][DIGIT[path[depth]]]
-        depth += 1
-    return () if node is None else node[1]
 
 
 def _update(node: Node, writes: list[_Write], depth: int) -> Node:
