@@ -14,6 +14,7 @@ from typing import TypeAlias
 from sequencer.types.bundle import (
     AccessMode,
     AccessSet,
+    Argument,
     AtLeast,
     Bundle,
     Condition,
@@ -193,14 +194,13 @@ class Workload:
         if index > 0 and self._is(30):
             producer, name = self.random.randrange(index), self.random.choice(("amount", "out", "value", "nothing"))
             return Operation("add", (key, Reference(producer, name)))
-        return self.random.choice(
-            (
-                Operation("set", (key, self.random.randrange(5))),
-                Operation("set", (key, self.random.randbytes(self.random.randrange(3)))),
-                Operation("add", (key, self.random.choice((1, 2**64 - 1)))),
-                Operation("delete", (key,)),
-            )
+        choices: tuple[tuple[str, tuple[Argument, ...]], ...] = (
+            ("set", (key, self.random.randrange(5))),
+            ("set", (key, self.random.randbytes(self.random.randrange(3)))),
+            ("add", (key, self.random.choice((1, 2**64 - 1)))),
+            ("delete", (key,)),
         )
+        return Operation(*self.random.choice(choices))
 
     def _choose_amount(self) -> int:
         return self.random.choice((1, 7, 100, 1_000, 10_000, 10**7))

@@ -201,7 +201,8 @@ class Knowledge(Observer):
         mind.view_before, mind.finalized_before = mind.sure_view, mind.sure_finalized_view
         if mind.fresh:
             mind.fresh = set()
-        mind.assembled = []
+        if mind.assembled:
+            mind.assembled = []
         if isinstance(event, MessageReceived):
             learn = self._learn.get(type(event.message))
             if learn is not None:
@@ -238,7 +239,7 @@ class Knowledge(Observer):
 
     def _on_said(self, node: SimulatedNode, mind: Mind, peer: int | None, message: Message, is_judged: bool) -> bool:
         """Judge what is said, and take it to the validator's own mind; tell whether it is a vote or a proposal."""
-        if isinstance(message, Vote | Proposal):
+        if isinstance(message, (Vote, Proposal)):
             if not is_judged:
                 self._check_observer(node)
             if isinstance(message, Vote):
@@ -248,7 +249,7 @@ class Knowledge(Observer):
                 mind.decided.add((RecordKind.PROPOSAL, message.header.view))
                 self._note_proposal(node, mind, message)
             return True
-        if is_judged and not isinstance(message, Have):
+        if is_judged:
             hooks = self._hooks.get(type(message))
             if hooks is not None and (peer is not None or isinstance(message, Certificate)):
                 self._judge(hooks, node, mind, peer, message)
@@ -390,7 +391,7 @@ def is_notable_event(event: Event | None, mind: Mind) -> bool:
         message = event.message
         if isinstance(message, Vote):
             return message.view < mind.view_before and (message.is_resend or message.kind is VoteKind.NULLIFY)
-        return isinstance(message, Hello | Batch)
+        return isinstance(message, (Hello, Batch))
     return event is None or isinstance(event, PeerDisconnected)
 
 

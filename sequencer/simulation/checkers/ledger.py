@@ -150,8 +150,7 @@ class Ledger(Observer):
         return known[1]
 
     def _get_power(self, validators: Iterable[int]) -> int:
-        powers = self._powers
-        return sum([powers[validator] for validator in validators])
+        return sum(map(self._powers.__getitem__, validators))
 
     def get_chain(self, tip: Digest, low: int) -> list[BatchHeader]:
         """Return the batch headers from `tip` down to position `low`, as far as anybody has shown them."""

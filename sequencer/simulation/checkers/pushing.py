@@ -55,14 +55,11 @@ class PushMonitor(DecisionMonitor):
             self._pushed[node.index] = {}
             self._greeted[node.index] = set()
             self._tops[node.index] = self._find_top(node)
-        created = {
-            e.record.digest for e in effects if isinstance(e, PersistVote) and e.record.kind is RecordKind.OWN_BATCH
-        }
-        for effect in effects:
-            if isinstance(effect, PersistBatch) and effect.batch.digest in created:
-                self._on_created(node, mind, effect.batch)
-            elif isinstance(effect, PersistBatch):
-                self._check_kept(node.index, mind, effect.batch, event)
+        for batch in [effect.batch for effect in effects if isinstance(effect, PersistBatch)]:
+            if batch.digest in _find_created(effects):
+                self._on_created(node, mind, batch)
+            else:
+                self._check_kept(node.index, mind, batch, event)
         if isinstance(event, PeerDisconnected):
             self._pushed[node.index].pop(event.peer, None)
             self._greeted[node.index].discard(event.peer)
@@ -149,3 +146,9 @@ class PushMonitor(DecisionMonitor):
         for batch in islice(ledger.batches.values(), self._batches_seen, None):
             self._named.add(batch.parent)
         self._headers_seen, self._batches_seen = len(ledger.headers), len(ledger.batches)
+
+
+def _find_created(effects: tuple[Effect, ...]) -> set[Digest]:
+    """Return the digests of the batches that the validator writes down as its own."""
+    records = [effect.record for effect in effects if isinstance(effect, PersistVote)]
+    return {record.digest for record in records if record.kind is RecordKind.OWN_BATCH}
