@@ -209,7 +209,7 @@ class _Run:
         self._network.attach(list(self._nodes))
         for index in range(self.options.validators):
             self._scheduler.call_at(SECOND + self._draw_interval(), self._submit, index, 0)
-        self._scheduler.run_until(self._end_us + DRAIN_US, lambda: False)
+        self._scheduler.run_until(self._end_us + DRAIN_US)
 
     def make_result(self) -> LatencyResult:
         """Return what was created after the warm-up."""

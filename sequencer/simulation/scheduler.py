@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 MILLISECOND = 1_000
@@ -19,6 +20,7 @@ class Scheduler:
         self.event_count = 0
         self._heap: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
         self._sequence = 0
+        self._is_stopped = False
 
     def call_at(self, time_us: int, callback: Callable[..., None], *args: Any) -> None:
         """Run `callback(*args)` at `time_us`, or now if that is past."""
@@ -30,13 +32,17 @@ class Scheduler:
         """Run `callback(*args)` in `delay_us` microseconds."""
         self.call_at(self.now_us + delay_us, callback, *args)
 
-    def run_until(self, time_us: int, is_stopped: Callable[[], bool]) -> None:
-        """Run everything due up to `time_us`; returns early when `is_stopped` says so."""
-        heap, pop = self._heap, heapq.heappop
+    def stop(self) -> None:
+        """Let `run_until` return after the present callback."""
+        self._is_stopped = True
+
+    def run_until(self, time_us: int, event_count_max: float = inf) -> None:
+        """Run everything due up to `time_us`; returns early when stopped, or after so many events in all."""
+        heap, pop, self._is_stopped = self._heap, heapq.heappop, False
         while heap and heap[0][0] <= time_us:
             self.now_us, _, callback, args = pop(heap)
             self.event_count += 1
             callback(*args)
-            if is_stopped():
+            if self._is_stopped or self.event_count > event_count_max:
                 return
         self.now_us = time_us

@@ -109,6 +109,7 @@ class Simulation:
         self.trace = Trace()
         self.cast = draw_cast(random.Random(f"{seed}/cast"), options.get_powers(), options.byzantine)
         self.ledger = Ledger(self.scheduler, self.genesis, self.cast.byzantine, self._verifier)
+        self.ledger.on_broken = self.scheduler.stop
         self.behaviours = draw_behaviours(
             random.Random(f"{seed}/behaviours"), self.genesis.committee, self.cast.byzantine, options.behaviours
         )
@@ -246,12 +247,9 @@ class Simulation:
 
     def _run_until(self, time_us: int) -> None:
         if not self.ledger.is_broken:
-            self.scheduler.run_until(time_us, self._is_stopped)
-
-    def _is_stopped(self) -> bool:
+            self.scheduler.run_until(time_us, EVENT_COUNT_MAX)
         if self.scheduler.event_count > EVENT_COUNT_MAX and not self.ledger.is_broken:
             self.ledger.report("STOPPED", 0, -1, f"more than {EVENT_COUNT_MAX} events")
-        return self.ledger.is_broken
 
     def _check_end(self) -> None:
         self.bounds.check(self.correct)

@@ -47,7 +47,7 @@ def give_up(scene: Scene, view: int) -> None:
 
 def wait(scene: Scene) -> None:
     """Let longer than any view lasts go by."""
-    scene.scheduler.run_until(60_000_000, lambda: False)
+    scene.scheduler.run_until(60_000_000)
 
 
 def find_view_of_another(scene: Scene) -> int:

@@ -37,7 +37,7 @@ def make_network(seed: int, size: int = 2) -> tuple[Scheduler, Network, list[Rec
 
 
 def run(scheduler: Scheduler, seconds: float) -> None:
-    scheduler.run_until(scheduler.now_us + int(seconds * SECOND), lambda: False)
+    scheduler.run_until(scheduler.now_us + int(seconds * SECOND))
 
 
 def make_vote_message(number: int) -> GetBlocks:

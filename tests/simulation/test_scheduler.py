@@ -9,11 +9,24 @@ def test_scheduler_runs_by_time_then_by_sequence() -> None:
     scheduler, seen = Scheduler(), list[str]()
     for name, time_us in (("late", 20), ("first", 10), ("second", 10)):
         scheduler.call_at(time_us, seen.append, name)
-    scheduler.run_until(15, lambda: False)
+    scheduler.run_until(15)
     assert seen == ["first", "second"]
     assert scheduler.now_us == 15
-    scheduler.run_until(30, lambda: False)
+    scheduler.run_until(30)
     assert seen == ["first", "second", "late"]
+
+
+def test_scheduler_stops_when_told_to_and_after_too_many_events() -> None:
+    """The callback that stops it is the last, and so is the first above the largest number of events."""
+    for stopped_by, expected in (("first", ["first"]), ("nobody", ["first", "second", "third"])):
+        scheduler, seen = Scheduler(), list[str]()
+        for time_us, name in enumerate(("first", "second", "third", "fourth")):
+            scheduler.call_at(time_us, seen.append, name)
+            if name == stopped_by:
+                scheduler.call_at(time_us, scheduler.stop)
+        scheduler.run_until(10, 2)
+        assert seen == expected
+        assert scheduler.now_us < 3  # not the end of the time that was asked for
 
 
 def test_trace_hash_depends_on_every_field_and_on_order() -> None:

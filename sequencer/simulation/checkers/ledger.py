@@ -71,6 +71,8 @@ class Ledger(Observer):
         self.violations: list[Violation] = []
         self.is_broken = False
         """Whether a violation was reported that ends the run."""
+        self.on_broken: Callable[[], None] | None = None
+        """Told of every report once that is so; it ends the run."""
         self.is_beyond_fault_power = self._get_power(self.faulty) > self._fault_power
         """With more than F Byzantine from the start the run goes on until agreement breaks: a control of I1."""
         self.headers: dict[Digest, BlockHeader] = {genesis.header.digest: genesis.header}
@@ -100,6 +102,8 @@ class Ledger(Observer):
             return
         self.violations.append(Violation(rule, number, node, self._scheduler.now_us // 1_000, detail))
         self.is_broken |= rule in ("I1", "RAISED", "STOPPED") or not self.is_beyond_fault_power
+        if self.is_broken and self.on_broken is not None:
+            self.on_broken()
 
     def listen(self, listener: CertificateListener) -> None:
         """Call `listener` for every certificate that comes to exist."""
