@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 
-from sequencer.crypto.hashing import ZERO_DIGEST, Tag, hash_tagged
+from sequencer.crypto.hashing import ZERO_DIGEST, Tag
 
-_LEAF, _NODE = bytes(Tag.MERKLE_LEAF), bytes(Tag.MERKLE_NODE)
+_LEAF, _NODE, _ROOT = bytes(Tag.MERKLE_LEAF), bytes(Tag.MERKLE_NODE), bytes(Tag.MERKLE_ROOT)
 
 PATH_LENGTH_MAX = 40
 """Longest path that a verifier looks at: lists of up to 2^40 elements."""
@@ -29,7 +29,7 @@ def compute_node(left: bytes, right: bytes) -> bytes:
 
 def compute_root(elements: Sequence[bytes]) -> bytes:
     """Return the root over `elements` (their bytes, not their digests); an empty list has one too."""
-    return _bind_count(len(elements), _fold([compute_leaf(element) for element in elements]))
+    return _bind_count(len(elements), _fold([sha256(_LEAF + element).digest() for element in elements]))
 
 
 def compute_path(elements: Sequence[bytes], index: int) -> tuple[bytes, ...]:
@@ -97,7 +97,7 @@ class RootBuilder:
 
 
 def _bind_count(count: int, top: bytes) -> bytes:
-    return hash_tagged(Tag.MERKLE_ROOT, count.to_bytes(8, "big"), top)
+    return sha256(_ROOT + count.to_bytes(8, "big") + top).digest()
 
 
 def _fold(level: list[bytes]) -> bytes:

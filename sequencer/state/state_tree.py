@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from hashlib import sha256
 from typing import TypeAlias
 
 from sequencer.codec import encode
@@ -44,6 +45,8 @@ _Placed: TypeAlias = tuple[str, Entry]
 _Write: TypeAlias = tuple[str, str, StateValue | None]
 """path, key, new value (None removes)."""
 
+_BUCKET, _NODE = bytes(Tag.STATE_BUCKET), bytes(Tag.STATE_NODE)
+
 DIGIT = {digit: value for value, digit in enumerate("0123456789abcdef")}
 
 
@@ -55,12 +58,12 @@ def compute_key_path(key: str) -> str:
 
 def compute_bucket_digest(entries: tuple[Entry, ...]) -> Digest:
     """Return the digest of a bucket with these entries, ascending by key; zero if there are none."""
-    return hash_tagged(Tag.STATE_BUCKET, encode(entries)) if entries else ZERO_DIGEST
+    return sha256(_BUCKET + encode(entries)).digest() if entries else ZERO_DIGEST
 
 
 def compute_branch_digest(child_digests: Iterable[Digest]) -> Digest:
     """Return the digest of a branch with these 16 children."""
-    return hash_tagged(Tag.STATE_NODE, *child_digests)
+    return sha256(_NODE + b"".join(child_digests)).digest()
 
 
 def get_digest(node: Node) -> Digest:
