@@ -21,6 +21,8 @@ from sequencer.types.primitives import RollupId
 from sequencer.types.verdict import Output, Verdict
 
 Outputs: TypeAlias = Mapping[str, int]
+_Known: TypeAlias = Sequence[Outputs | None] | None
+"""Outputs by leg; None for a bundle without references."""
 _NOTHING_GIVEN: Mapping[int, Outputs] = {}
 
 
@@ -104,7 +106,8 @@ def _run(
     """Run one leg; return what it exports, or None if it failed."""
     leg = bundle.legs[index]
     state = LegState(journal, leg.signer, leg.declared, LegOrigin(leg.rollup, bundle.id, index, machines))
-    failure = _run_leg(index, leg, state, machines[leg.rollup], evaluation.outputs, block)
+    outputs = evaluation.outputs if bundle.has_references else None
+    failure = _run_leg(index, leg, state, machines[leg.rollup], outputs, block)
     if failure is None:
         return state.outputs
     evaluation.failures[leg.rollup] = failure
@@ -169,7 +172,7 @@ def _is_blocked(leg: Leg, outputs: Sequence[Outputs | None]) -> bool:
 
 
 def _run_leg(
-    index: int, leg: Leg, state: LegState, machine: Machine, outputs: Sequence[Outputs | None], block: BlockContext
+    index: int, leg: Leg, state: LegState, machine: Machine, outputs: _Known, block: BlockContext
 ) -> Failure | None:
     place = ("conditions", 0)
     try:
@@ -185,11 +188,15 @@ def _run_leg(
     return None
 
 
-def _run_operation(operation: Operation, state: LegState, machine: Machine, outputs: Sequence[Outputs | None]) -> None:
+def _run_operation(operation: Operation, state: LegState, machine: Machine, outputs: _Known) -> None:
     run = machine.get(operation.name)
     if run is None:
         raise Revert("UNKNOWN_OPERATION", f"one of {', '.join(sorted(machine))}", operation.name)
-    run(state, tuple([_resolve(arg, outputs) if isinstance(arg, Reference) else arg for arg in operation.arguments]))
+    if outputs is None:
+        run(state, operation.arguments)  # type: ignore[arg-type] # no argument of the bundle is a reference
+    else:
+        resolved = [_resolve(arg, outputs) if isinstance(arg, Reference) else arg for arg in operation.arguments]
+        run(state, tuple(resolved))
 
 
 def _resolve(argument: Reference, outputs: Sequence[Outputs | None]) -> Value:
