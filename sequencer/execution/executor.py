@@ -35,7 +35,7 @@ from sequencer.types.executed import ExecutedBlock
 from sequencer.types.genesis import Genesis
 from sequencer.types.item import CheckedItem
 from sequencer.types.message import Delivery
-from sequencer.types.outcome import Rejection
+from sequencer.types.outcome import OutcomeLeaf, Rejection
 from sequencer.types.primitives import SYSTEM_NAMESPACE, Digest, Height, RollupId
 from sequencer.types.verdict import ExecutorStatement
 
@@ -144,7 +144,8 @@ class Executor(ExecutedState):
         if not run.has_all_items:
             raise LocalError(f"height {run.header.height} has items left")
         run.end()
-        version, outcomes = self._make_version(run), run.leaves.get_outcomes()
+        outcomes = run.leaves.get_outcomes()
+        version = self._make_version(run, outcomes)
         is_scheduled = is_commitment_scheduled(
             self.header.time_ms, run.header.time_ms, self._genesis.parameters.commitment_interval_ms
         )
@@ -157,7 +158,7 @@ class Executor(ExecutedState):
             run.header, version.commitment, is_scheduled, results, outcomes, namespaces, version.rows, decisions
         )
 
-    def _make_version(self, run: BlockRun) -> Version:
+    def _make_version(self, run: BlockRun, outcomes: Sequence[OutcomeLeaf]) -> Version:
         """Compute all roots of the block; the state of a frozen rollup is given up. # A12"""
         is_split, automaton = self._rules.is_split, self._automaton
         frozen = automaton.settlement.frozen
@@ -173,7 +174,7 @@ class Executor(ExecutedState):
             for namespace, state in states.items()
         }
         rows = tuple([automaton.rows.get(key) or executed[key] for key in (SYSTEM_NAMESPACE, *is_split)])
-        pending, batch_root, outcomes = automaton.describe(), run.leaves.compute_batch_root(), run.leaves.get_outcomes()
+        pending, batch_root = automaton.describe(), run.leaves.compute_batch_root()
         commitment = make_commitment(
             self._genesis, run.header, self.commitment.digest, batch_root, pending, outcomes, rows
         )
