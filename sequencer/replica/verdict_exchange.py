@@ -101,10 +101,10 @@ class VerdictExchange:
             votes = self._duties.take_votes(self._pool, self._pool.take_telling())
             self._pool.on_votes(votes)
             publications = pack_votes(votes)
-        news, height = self._pool.take_news(), self._executor.height
+        news = self._pool.take_news()
         if self._is_moved:
             self._is_moved = False
-            self._inclusion.include(self._pool.get_wanted(), height, now)
+            self._inclusion.include(self._pool.get_wanted(), self._executor.height, now)
         elif news:
-            self._inclusion.include_more(news, height, now)
+            self._inclusion.include_more(news, self._executor.height, now)
         return publications
