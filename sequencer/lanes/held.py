@@ -91,8 +91,8 @@ class HeldLanes:
             self.arrived.append(batch)
         for index in sorted(stored):
             added = self.lanes[index].restore(stored[index], choices[index])
+            self._log_choices(index, stored[index])
             if added:
-                self._log_choices(index, added)
                 self.dirty[index] = None
         return stored
 

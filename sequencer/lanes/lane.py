@@ -45,7 +45,9 @@ class Lane:
         self._contested: set[Position] = set()
         """Positions above the floor at which more than one digest was kept."""
         self._chosen: dict[Position, Digest] = {}
-        """What was logged as the choice of a position where more than one was kept. # L4"""
+        """What alone may stand on the chain at a position: what was chosen, or was there at the start. # L4"""
+        self._logged: set[Position] = set()
+        """Positions whose choice is logged."""
         self._pushed: dict[Digest, tuple[Position, int]] = {}
         self.pushed_bytes = 0
         """Bytes of pushed batches that are not delivered. # L3"""
@@ -102,11 +104,15 @@ class Lane:
         """Keep batches that were durable before the start; return those that complete the chain.
 
         `batches` come in the order of writing; where nothing else is among `choices`, the first of a position was
-        vouched for, if any was. They may be more than the forks that a lane keeps, so the chain is built first.
+        vouched for, if any was. It alone may stand there, even if now it does not fit: it was vouched for above a fork
+        that finality took, and that this start knows nothing of. # R1
+
+        They may be more than the forks that a lane keeps, so the chain is built first.
         """
-        self._chosen.update(choices)
         for batch in batches:
             self._put(batch)
+        self._chosen = {**self._first, **choices}
+        self._logged = set(choices)
         added = self.extend()
         self._evict_forks()
         return added
@@ -124,11 +130,13 @@ class Lane:
         return added
 
     def choose(self, position: Position) -> Digest | None:
-        """Return what stands on the chain at a contested position, once: it must be logged. # L4"""
-        if position not in self._contested or position not in self.chain or position in self._chosen:
+        """Return what alone may stand on the chain at a contested position, once: it must be logged. # L4"""
+        digest = self._chosen.get(position) or self.chain.get(position)
+        if digest is None or position not in self._contested or position in self._logged:
             return None
-        self._chosen[position] = self.chain[position]
-        return self._chosen[position]
+        self._chosen[position] = digest
+        self._logged.add(position)
+        return digest
 
     def get_aged_position(self, latest_ms: int) -> Position:
         """Return the highest position of the chain that stands on it since `latest_ms` or longer. # P2"""
@@ -174,6 +182,7 @@ class Lane:
         self._first = {position: digest for position, digest in self._first.items() if position > tip.position}
         self._contested = {position for position in self._contested if position > tip.position}
         self._chosen = {position: digest for position, digest in self._chosen.items() if position > tip.position}
+        self._logged = {position for position in self._logged if position > tip.position}
         self.floor = tip
         self._note_change()
         for digest in [digest for digest, batch in self.early.items() if batch.header.position <= tip.position]:

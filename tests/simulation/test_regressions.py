@@ -18,6 +18,7 @@ SEEDS = (
     pytest.param(7, 0, 446, id="delivery-asks-for-a-half-fetched-chain-without-pause"),
     pytest.param(4, 0, 0, id="header-of-a-certified-block-lost-when-all-restart"),
     pytest.param(4, 1, 455, id="monitor-wants-a-nullification-below-the-finalized-view"),
+    pytest.param(4, 1, 2997, id="have-of-another-fork-after-a-restart-below-the-finalized-position"),
     pytest.param(4, 1, 10583, id="monitor-wants-a-leader-told-of-a-view-that-is-given-up-at-once"),
 )
 

@@ -108,6 +108,39 @@ def test_choice_ends_with_finality() -> None:
     assert story.restart(1, tip(FORK[1])).said == entry(FORK[2])
 
 
+def say_above_finality() -> Story:
+    """Finality takes a fork that is not held, and what the owner pushes above it is said; no block is durable yet."""
+    story = Story().push(*CHOSEN[:2])
+    story.holder.finalize(1, tip(FORK[1]))
+    assert story.push(FORK[2]).said == entry(FORK[2])
+    return story
+
+
+def test_L4_restart_below_the_finalized_position_does_not_free_what_was_said_above_it() -> None:
+    """The chain below is the other one again, and what would go on with it is not vouched for. # R1"""
+    story = say_above_finality().restart()
+    assert story.said == entry(CHOSEN[1])
+    assert story.push(CHOSEN[2]).said == entry(CHOSEN[1])
+    assert story.restart().fetch(*reversed(CHOSEN)).said == entry(CHOSEN[1])
+    story.holder.finalize(1, tip(FORK[1]))
+    assert story.note().said == entry(FORK[2])
+
+
+@pytest.mark.parametrize("has_record", [True, False])
+def test_restart_below_the_finalized_position_with_both_forks_stored(has_record: bool) -> None:
+    """Also where the crash came between the second batch and the record: the first one was said."""
+    story = say_above_finality().fetch(CHOSEN[2])
+    story.log = story.log if has_record else []
+    assert story.restart().said == entry(CHOSEN[1])
+
+
+def test_what_was_there_before_a_restart_is_logged_once_another_comes() -> None:
+    """From then on no order of the store matters, though neither stands on the chain. # D1"""
+    story = say_above_finality().restart().fetch(CHOSEN[2])
+    assert story.restart(-1).said == entry(CHOSEN[1])
+    assert VoteRecord(RecordKind.HAVE, 0, compute_have_number(1, 3), FORK[2].digest) in story.log
+
+
 @pytest.mark.parametrize(("lane", "position"), [(0, 1), (127, 2**48 - 1)])
 def test_number_of_a_have_record_names_lane_and_position(lane: int, position: int) -> None:
     """Two lanes never share one."""
