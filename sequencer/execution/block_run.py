@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+
+from pyrsistent import PMap
 
 from sequencer.execution.automaton import OutcomeAutomaton
 from sequencer.execution.commitments import BlockLeaves
@@ -26,12 +28,12 @@ class BlockRun:
         self,
         automaton: OutcomeAutomaton,
         mail: Mail,
-        states: Mapping[RollupId, StateTree],
+        states: PMap[RollupId, StateTree],
         header: BlockHeader,
         items: Sequence[tuple[bytes, CheckedItem]],
     ) -> None:
         self.header = header
-        self.states = dict(states)
+        self.states = states
         self.leaves = BlockLeaves()
         self.results: list[ItemResult] = []
         self._automaton = automaton
@@ -90,6 +92,6 @@ class BlockRun:
         for namespace, journal in self._journals.items():
             if journal.writes:
                 advanced = self.states[namespace].update(journal.writes)
-                self.states[namespace] = advanced
+                self.states = self.states.set(namespace, advanced)
                 self._mail.apply_writes(namespace, journal.writes)
                 journal.rebase(advanced)

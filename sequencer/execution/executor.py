@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from pyrsistent import pmap
+
 from sequencer.errors import LocalError
 from sequencer.execution.automaton import OutcomeAutomaton
 from sequencer.execution.block_run import BlockRun
@@ -105,7 +107,7 @@ class Executor(ExecutedState):
         states = {n.row.namespace: n.state for n in read.namespaces if n.state is not None}
         states.update({rollup: state for rollup, state in read.own_states if rollup in runs})
         executor = cls.__new__(cls)
-        version = Version(header, read.decided[-1].commitment, rows, states, read.pending, {})
+        version = Version(header, read.decided[-1].commitment, rows, pmap(states), read.pending, {})
         executor._set_up(genesis, version, read.decided, runs)
         return executor
 
@@ -161,8 +163,9 @@ class Executor(ExecutedState):
     def _make_version(self, run: BlockRun, outcomes: Sequence[OutcomeLeaf]) -> Version:
         """Compute all roots of the block; the state of a frozen rollup is given up. # A12"""
         is_split, automaton = self._rules.is_split, self._automaton
-        frozen = automaton.settlement.frozen
-        states = {namespace: state for namespace, state in sorted(run.states.items()) if namespace not in frozen}
+        states = run.states
+        for rollup in automaton.settlement.frozen & set(states):
+            states = states.remove(rollup)
         executed = {
             namespace: make_row(
                 namespace,
@@ -171,7 +174,7 @@ class Executor(ExecutedState):
                 run.leaves,
                 EMPTY_ROOT if namespace == SYSTEM_NAMESPACE else self.mail.get_root(namespace),
             )
-            for namespace, state in states.items()
+            for namespace, state in sorted(states.items())
         }
         rows = tuple([automaton.rows.get(key) or executed[key] for key in (SYSTEM_NAMESPACE, *is_split)])
         pending, batch_root = automaton.describe(), run.leaves.compute_batch_root()

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
+from pyrsistent import PMap
+
 from sequencer.errors import DecodeError, LocalError
 from sequencer.execution.pending import PendingBundle
 from sequencer.state.claim import StateClaim
@@ -32,7 +34,7 @@ class Version:
     header: BlockHeader
     commitment: Commitment
     rows: tuple[ExecutionRow, ...]
-    states: Mapping[RollupId, StateTree]
+    states: PMap[RollupId, StateTree]
     """Namespace → state; 0 is the system. Only of rollups that are executed here."""
     pending: tuple[PendingBundle, ...]
     """What is not settled, in log order; of past versions as much as tells what was settled."""

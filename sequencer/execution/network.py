@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
+
+from pyrsistent import PMap, pmap
 
 from sequencer.errors import LocalError
 from sequencer.execution import system_state
@@ -24,7 +26,7 @@ def make_rules(genesis: Genesis) -> Rules:
     )
 
 
-def make_genesis_states(genesis: Genesis) -> Mapping[RollupId, StateTree]:
+def make_genesis_states(genesis: Genesis) -> PMap[RollupId, StateTree]:
     """Return every namespace's state at height 0, also of rollups that others execute.
 
     Raises `LocalError` for assets that a network cannot have.
@@ -32,14 +34,14 @@ def make_genesis_states(genesis: Genesis) -> Mapping[RollupId, StateTree]:
     verify_genesis_assets(genesis)
     states = {SYSTEM_NAMESPACE: build_tree(system_state.make_genesis_entries(genesis))}
     states.update((rollup.id, build_tree(rollup.state)) for rollup in genesis.rollups)
-    return states
+    return pmap(states)
 
 
 def select_states(
-    rules: Rules, states: Mapping[RollupId, StateTree], runs: Collection[RollupId]
-) -> Mapping[RollupId, StateTree]:
+    rules: Rules, states: PMap[RollupId, StateTree], runs: Collection[RollupId]
+) -> PMap[RollupId, StateTree]:
     """Return the states of the system, of native rollups and of those in `runs`; raises `LocalError` for others."""
     for rollup in sorted(runs):
         if not rules.is_split.get(rollup, False):
             raise LocalError(f"rollup {rollup} is no split rollup of this network")
-    return {key: state for key, state in states.items() if not rules.is_split.get(key, False) or key in runs}
+    return pmap({key: state for key, state in states.items() if not rules.is_split.get(key, False) or key in runs})
