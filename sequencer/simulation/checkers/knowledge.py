@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sequencer.simulation.node import SimulatedNode
 
 FUTURE_VIEWS_MAX = 16
-"""Votes and proposals of views further ahead may be dropped by whom they reach. # C1"""
+"""Votes and proposals of views further ahead are dropped by whom they reach. # C1"""
 
 
 @dataclass(slots=True)
@@ -65,7 +65,8 @@ class Mind:
     is_adopting: bool = False
     """A snapshot is being made durable: what comes meanwhile waits. # R2"""
     doubtful: dict[tuple[VoteKind, View, Digest], set[int]] = field(default_factory=dict)
-    """Votes from before a jump to a snapshot: forgotten in it, or held back and counted after it. # R2"""
+    """Votes that may count or not: from before a jump to a snapshot, which forgets them or counts them after it, or of
+    views that may have been too far ahead. # R2 C1"""
     decided: set[tuple[RecordKind, View]] = field(default_factory=set)
     """Own facts of the log and since the start."""
     logged: frozenset[tuple[RecordKind, View]] = frozenset()
@@ -73,7 +74,7 @@ class Mind:
     installed_view: View = 0
     """View of the block on whose snapshot it stands; it needs no finalization of that."""
     proposals: dict[View, tuple[Proposal, int]] = field(default_factory=dict)
-    """First proposal of each view's leader, and when it came."""
+    """First proposal of each view's leader, and when it came; 0 if it may have been dropped as final already."""
     peer_views: dict[int, View] = field(default_factory=dict)
     """Highest view of which a message of the peer has come."""
     views_entered: int = 0
@@ -90,6 +91,18 @@ class Mind:
         """Tell whether the certificate may be held now."""
         held = self.certificates.get((kind, view))
         return held is not None and (digest is None or held == digest)
+
+    def may_look_at(self, view: View) -> bool:
+        """Tell whether a vote or proposal of the view may be looked at.
+
+        What only a Byzantine peer said may have been refused: neither the finality nor the view that rests on it
+        takes anything away from what counts, or makes it sure that something does. # C1 C4
+        """
+        return self.sure_finalized_view < view <= self.view + FUTURE_VIEWS_MAX
+
+    def is_surely_near(self, view: View) -> bool:
+        """Tell whether the view is not too far ahead to be looked at, wherever the validator is. # C1"""
+        return view <= self.sure_view + FUTURE_VIEWS_MAX
 
     def held_before(self, kind: VoteKind, view: View) -> bool:
         """Tell whether the certificate was surely held before the event that is being handled."""
@@ -274,37 +287,43 @@ class Knowledge(Observer):
     def _learn_vote(self, node: SimulatedNode, mind: Mind, peer: int, vote: Vote) -> None:
         reached = vote.view + (vote.kind is VoteKind.FINALIZE)
         mind.peer_views[peer] = max(reached, mind.peer_views.get(peer, 0))
-        if vote.entry is not None and vote.entry.view + 1 > mind.view:
-            self._learn_certificate(node, mind, peer, vote.entry)
+        if vote.entry is not None and vote.entry.view + 1 > mind.sure_view:
+            self._learn_certificate(node, mind, peer, vote.entry, is_surely_read=vote.entry.view + 1 > mind.view)
         is_signed = self._ledger.is_signed(peer, vote)
         if is_signed:
             mind.heard[peer] = mind.views_entered
-        # What only a Byzantine peer's answer called final may have been refused: votes of that view still count.
-        if not mind.sure_finalized_view < vote.view <= mind.view + FUTURE_VIEWS_MAX:
+        if not mind.may_look_at(vote.view):
             return
         if is_signed:
+            if not mind.is_surely_near(vote.view):
+                mind.doubtful.setdefault((vote.kind, vote.view, vote.digest), set()).add(peer)
             self._count(node, mind, peer, vote.kind, vote.view, vote.digest)
         else:
             is_relayed = self._ledger.is_signed_by_anybody(vote)
             mind.missigned[vote.view] = "G4" if is_relayed else "C1"
 
-    def _learn_certificate(self, node: SimulatedNode, mind: Mind, peer: int, certificate: Certificate) -> None:
+    def _learn_certificate(
+        self, node: SimulatedNode, mind: Mind, peer: int, certificate: Certificate, is_surely_read: bool = True
+    ) -> None:
         is_known = (certificate.kind, certificate.view) in mind.certain
         if is_known or certificate.view < mind.sure_finalized_view:
             return
         if self._ledger.is_genuine(certificate):
             # Of what a Byzantine peer sends, a wrong part may keep out the right ones after it.
-            is_certain = peer not in self._ledger.faulty and not mind.is_adopting
+            is_certain = is_surely_read and peer not in self._ledger.faulty and not mind.is_adopting
             self._hold(node, mind, certificate.kind, certificate.view, certificate.digest, is_certain)
         else:
             mind.forged.add(certificate.view)
 
     def _learn_proposal(self, node: SimulatedNode, mind: Mind, peer: int, proposal: Proposal) -> None:
         mind.peer_views[peer] = max(proposal.header.view, mind.peer_views.get(peer, 0))
-        if not mind.finalized_view < proposal.header.view <= mind.view + FUTURE_VIEWS_MAX:
+        if not mind.may_look_at(proposal.header.view):
             return
+        is_near = mind.is_surely_near(proposal.header.view)
         for certificate in proposal.justification:
-            self._learn_certificate(node, mind, peer, certificate)
+            self._learn_certificate(node, mind, peer, certificate, is_surely_read=is_near)
+        if not is_near:
+            return
         if peer == self._ledger.genesis.committee.get_leader(proposal.header.view) and self._is_valid(peer, proposal):
             self._note_proposal(node, mind, proposal)
 
@@ -319,8 +338,9 @@ class Knowledge(Observer):
         return len(header.cut) == len(self.minds) and self._ledger.verify(peer, message, proposal.signature)
 
     def _note_proposal(self, node: SimulatedNode, mind: Mind, proposal: Proposal) -> None:
-        if proposal.header.view > mind.finalized_view:
-            mind.proposals.setdefault(proposal.header.view, (proposal, node.get_instant().mono_ms))
+        view, now_ms = proposal.header.view, node.get_instant().mono_ms
+        if view > mind.sure_finalized_view:
+            mind.proposals.setdefault(view, (proposal, now_ms if view > mind.finalized_view else 0))
 
     def _learn_hello(self, node: SimulatedNode, mind: Mind, peer: int, hello: Hello) -> None:
         for certificate in hello.certificates:
