@@ -7,14 +7,14 @@ import pytest
 from sequencer.crypto.hashing import ZERO_DIGEST
 from sequencer.simulation.checkers.decisions import VoteMonitor
 from sequencer.simulation.checkers.forwarding import ForwardingMonitor
-from sequencer.simulation.checkers.knowledge import FUTURE_VIEWS_MAX, Knowledge
+from sequencer.simulation.checkers.knowledge import ANSWER_MS_MAX, FUTURE_VIEWS_MAX, Knowledge
 from sequencer.simulation.node import SimulatedNode
 from sequencer.simulation.options import SimulationOptions
 from sequencer.simulation.runner import run_seed
 from sequencer.types.block import FinalizedBlock
-from sequencer.types.effects import Broadcast, Effect
-from sequencer.types.events import Event, MessageReceived, TimerFired
-from sequencer.types.messages import Message, SyncBlocks
+from sequencer.types.effects import Broadcast, Effect, Send
+from sequencer.types.events import Event, MessageReceived, PeerDisconnected, TimerFired
+from sequencer.types.messages import SYNC_BLOCKS_MAX, Message, Sync, SyncBlocks
 from sequencer.types.primitives import Digest, View
 from sequencer.types.signing import SignatureKind, compute_signing_bytes
 from sequencer.types.vote import Certificate, Proposal, Vote, VoteKind
@@ -70,11 +70,16 @@ def make_proposal(scene: Scene, view: View, *justification: Certificate) -> Prop
     return Proposal(scene.make_child(scene.genesis.header, view), justification, bytes(64))
 
 
-def call_final(scene: Scene) -> None:
-    """Let the Byzantine validator answer with a finalization that is genuine; the answer as a whole may be refused."""
+def call_final(scene: Scene, peer: int = LIAR) -> None:
+    """Let a peer answer with a finalization that is genuine; of the Byzantine validator the whole may be refused."""
     header = scene.make_child(scene.genesis.header, FINAL_VIEW)
     block = FinalizedBlock(header, certify(scene, VoteKind.FINALIZE, FINAL_VIEW, header.digest), ())
-    show(scene, LIAR, SyncBlocks((block,), None))
+    show(scene, peer, SyncBlocks((block,), None))
+
+
+def ask(scene: Scene, peer: int) -> None:
+    """Let validator 0 ask a peer for blocks."""
+    scene.observers.on_handled(scene.nodes[0], TimerFired(), (Send(peer, Sync(1, SYNC_BLOCKS_MAX)),))
 
 
 def give_up(scene: Scene, view: int) -> None:
@@ -211,6 +216,36 @@ def test_vote_monitor_votes_that_may_be_too_far_ahead_may_be_dropped(view: View,
     tell(scene, 0, VoteKind.NOTARIZE, view, A)
     show(scene, 2, certify(scene, VoteKind.NOTARIZE, view, A), make_finalize(view))
     assert scene.rules == rules
+
+
+def test_vote_monitor_vote_below_what_an_awaited_answer_proves_final_is_reported() -> None:
+    """C4: a correct peer answers in time what it was asked, so it is read."""
+    scene = make_watched_scene(is_vote_watched=True)
+    ask(scene, 1)
+    call_final(scene, 1)
+    tell(scene, 0, VoteKind.NULLIFY, 1)
+    assert scene.rules == ["C4", "V1"]
+
+
+def test_vote_monitor_answer_that_nobody_waits_for_may_be_dropped() -> None:
+    """R2: what comes too late, from another peer, twice, or over a new connection proves nothing final. # C4"""
+    late, other, again, broken = (make_watched_scene(is_vote_watched=True) for _ in range(4))
+    ask(late, 1)
+    late.nodes[0].pause(lambda: None)
+    late.scheduler.run_until(1_000 * ANSWER_MS_MAX)
+    call_final(late, 1)
+    ask(other, 2)
+    call_final(other, 1)
+    ask(again, 1)
+    show(again, 1, SyncBlocks((), None))
+    call_final(again, 1)
+    ask(broken, 1)
+    broken.observers.on_handled(broken.nodes[0], PeerDisconnected(1), ())
+    call_final(broken, 1)
+    scenes = (late, other, again, broken)
+    for scene in scenes:
+        tell(scene, 0, VoteKind.NULLIFY, 1)
+    assert [scene.rules for scene in scenes] == [[], [], [], []]
 
 
 def test_knowledge_of_a_seed_encloses_the_view_of_every_validator(monkeypatch: pytest.MonkeyPatch) -> None:

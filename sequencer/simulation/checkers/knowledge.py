@@ -19,7 +19,7 @@ from sequencer.types.block import BlockHeader
 from sequencer.types.commitment import Commitment
 from sequencer.types.effects import Broadcast, Effect, InstallSnapshot, PersistBatch, Send
 from sequencer.types.events import Event, MessageReceived, PeerDisconnected, SnapshotInstalled
-from sequencer.types.messages import GetBatches, Have, Hello, Message, SyncBlocks
+from sequencer.types.messages import GetBatches, Have, Hello, Message, Sync, SyncBlocks
 from sequencer.types.primitives import Digest, Position, View
 from sequencer.types.records import RecordKind, VoteRecord
 from sequencer.types.signing import SignatureKind, compute_signing_bytes
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 FUTURE_VIEWS_MAX = 16
 """Votes and proposals of views further ahead are dropped by whom they reach. # C1"""
+ANSWER_MS_MAX = 2_000
+"""Blocks that come later than this after they were asked for may be dropped. # R2"""
+NOBODY = (-1, 0)
 
 
 @dataclass(slots=True)
@@ -62,6 +65,8 @@ class Mind:
     assembled: list[View] = field(default_factory=list)
     """Views of which this event's votes made a nullification. # F6"""
     votes: dict[tuple[VoteKind, View, Digest], set[int]] = field(default_factory=dict)
+    asked: tuple[int, int] = NOBODY
+    """Peer that owes an answer with blocks, and until when it is waited for. # R2"""
     is_adopting: bool = False
     """A snapshot is being made durable: what comes meanwhile waits. # R2"""
     doubtful: dict[tuple[VoteKind, View, Digest], set[int]] = field(default_factory=dict)
@@ -198,6 +203,7 @@ class Knowledge(Observer):
     def _forget(self, node: SimulatedNode, mind: Mind) -> None:
         """Take nothing for certain that a jump to a snapshot forgets, or holds back and takes up after it. # R2"""
         mind.is_entered_by_certificate = False
+        mind.asked = NOBODY
         mind.certain.clear()
         mind.doubtful = {key: voters - {node.index} for key, voters in mind.votes.items()}
         mind.proposals.clear()
@@ -222,6 +228,8 @@ class Knowledge(Observer):
                 learn(node, mind, event.peer, event.message)
         elif isinstance(event, PeerDisconnected):
             mind.reported.pop(event.peer, None)
+            if mind.asked[0] == event.peer:
+                mind.asked = NOBODY
         elif isinstance(event, SnapshotInstalled):
             self._forget(node, mind)
             mind.is_adopting = False
@@ -238,6 +246,8 @@ class Knowledge(Observer):
         is_judged = node.index not in self._ledger.faulty and not is_observer
         for effect in effects:
             if isinstance(effect, Send):
+                if isinstance(effect.message, Sync):
+                    mind.asked = (effect.peer, node.get_instant().mono_ms + ANSWER_MS_MAX)
                 is_notable |= self._on_said(node, mind, effect.peer, effect.message, is_judged)
             elif isinstance(effect, Broadcast):
                 is_notable |= self._on_said(node, mind, None, effect.message, is_judged)
@@ -363,9 +373,14 @@ class Knowledge(Observer):
         mind.reported[peer] = (max(delivered, have.delivered[node.index]), held)
 
     def _learn_blocks(self, node: SimulatedNode, mind: Mind, peer: int, answer: SyncBlocks) -> None:
+        """Only the answer that is waited for is surely read. # R2"""
+        asked, until_ms = mind.asked
+        is_surely_read = peer == asked and node.get_instant().mono_ms < until_ms
+        if peer == asked:
+            mind.asked = NOBODY
         for block in answer.blocks:
             if block.finalization is not None:
-                self._learn_certificate(node, mind, peer, block.finalization)
+                self._learn_certificate(node, mind, peer, block.finalization, is_surely_read)
 
     def _count(self, node: SimulatedNode, mind: Mind, signer: int, kind: VoteKind, view: View, digest: Digest) -> None:
         if (kind, view) in mind.certain:
