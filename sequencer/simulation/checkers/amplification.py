@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from sequencer.simulation.checkers.ledger import Ledger
 from sequencer.simulation.observer import Observer
-from sequencer.simulation.scheduler import MILLISECOND
+from sequencer.types.effects import Broadcast, Effect, Send
+from sequencer.types.events import Event
 from sequencer.types.messages import (
     Batches,
     BlockHeaders,
@@ -38,9 +39,13 @@ _ANSWERS: dict[type, type] = {
 
 
 class AmplificationChecker(Observer):
-    """Every answer has a request of its own that asked for as much; one thing is asked for at a bounded rate."""
+    """Every answer has a request of its own that asked for as much; one thing is asked for at a bounded rate.
 
-    sent_types = (*_ANSWERS, GetBatches, GetBlocks, Sync)
+    The rate is that of decisions, in milliseconds of the clock that who asks goes by: a slow disk bunches what was
+    decided apart, and a clock that runs fast, or shows no part of a millisecond, lets T_FETCH pass a little sooner.
+    """
+
+    sent_types = tuple(_ANSWERS)
     received_types = tuple(_ANSWERS.values())
 
     def __init__(self, ledger: Ledger, validators: int) -> None:
@@ -48,12 +53,17 @@ class AmplificationChecker(Observer):
         self._open: list[dict[tuple[int, type], list[int]]] = [{} for _ in range(validators)]
         """Per node: by peer and type of request, how much each unanswered one asked for."""
         self._asked: list[dict[bytes, deque[int]]] = [{} for _ in range(validators)]
-        """Per node: when each batch or header was asked for, the newest times, by its digest."""
-        self._window_us = TRIES * ledger.genesis.parameters.fetch_retry_ms * MILLISECOND
+        """Per node: when it asked for each batch, header or height, by its own clock; by name, the newest times."""
+        self._window_ms = TRIES * ledger.genesis.parameters.fetch_retry_ms
 
     def on_boot(self, node: SimulatedNode) -> None:
         self._open[node.index] = {}
         self._asked[node.index] = {}
+
+    def on_handled(self, node: SimulatedNode, event: Event | None, effects: tuple[Effect, ...]) -> None:
+        for effect in effects:
+            if isinstance(effect, Send | Broadcast) and isinstance(effect.message, GetBatches | GetBlocks | Sync):
+                self._count_request(node, effect.message)
 
     def on_received(self, node: SimulatedNode, peer: int, message: Message) -> None:
         waiting = self._open[node.index].setdefault((peer, type(message)), [])
@@ -61,18 +71,15 @@ class AmplificationChecker(Observer):
         del waiting[:-OPEN_REQUESTS_MAX]
 
     def on_sent(self, node: SimulatedNode, peer: int | None, message: Message) -> None:
-        if type(message) in _ANSWERS:
-            self._check_answer(node.index, peer, message)
-        elif isinstance(message, GetBatches | GetBlocks | Sync):
-            self._count_request(node.index, message)
+        self._check_answer(node.index, peer, message)
 
-    def _count_request(self, node: int, message: GetBatches | GetBlocks | Sync) -> None:
-        name = _get_name(message)
-        times = self._asked[node].setdefault(name, deque(maxlen=REQUESTS_MAX))
-        if len(times) == REQUESTS_MAX and self._ledger.now_us - times[0] < self._window_us:
-            detail = f"asked {REQUESTS_MAX} times for {name.hex()[:16]} in {self._window_us // MILLISECOND} ms"
-            self._ledger.report("I14", 0, node, detail)
-        times.append(self._ledger.now_us)
+    def _count_request(self, node: SimulatedNode, message: GetBatches | GetBlocks | Sync) -> None:
+        name, now_ms = _get_name(message), node.get_instant().mono_ms
+        times = self._asked[node.index].setdefault(name, deque(maxlen=REQUESTS_MAX))
+        if len(times) == REQUESTS_MAX and now_ms - times[0] < self._window_ms:
+            detail = f"asked {REQUESTS_MAX} times for {name.hex()[:16]} in {self._window_ms} ms"
+            self._ledger.report("I14", 0, node.index, detail)
+        times.append(now_ms)
 
     def _check_answer(self, node: int, peer: int | None, message: Message) -> None:
         """Match the answer with the smallest request that it fits. # I14"""
