@@ -13,8 +13,6 @@ from sequencer.types.primitives import Instant
 
 RATE_ONE = 1_000
 """Rate of a monotonic clock in order, in thousandths."""
-MEMORY_US = 10_000 * MILLISECOND
-"""How long a shift that has ended still excuses what was decided under it."""
 
 
 class NodeClock:
@@ -24,8 +22,6 @@ class NodeClock:
         self._scheduler = scheduler
         self._wall_base_ms = wall_base_ms
         self._shift_ms = 0
-        self._shift_before_ms = 0
-        self._shifted_us = -MEMORY_US
         self._rate = RATE_ONE
         self._bent_us = 0
         """Virtual time of the last change of rate."""
@@ -56,13 +52,6 @@ class NodeClock:
         ahead_us = monotonic_ms * MILLISECOND - self._base_us
         return self._bent_us - (-ahead_us * RATE_ONE // self._rate)
 
-    def get_wall_ms_max(self) -> int:
-        """Return the latest wall time that the node may have seen within the last `MEMORY_US`."""
-        shift_ms = self._shift_ms
-        if self._scheduler.now_us - self._shifted_us <= MEMORY_US:
-            shift_ms = max(shift_ms, self._shift_before_ms)
-        return self._wall_base_ms + self._scheduler.now_us // MILLISECOND + shift_ms
-
     def set_rate(self, rate: int, on_read: Callable[[], None] | None = None) -> None:
         """Let the monotonic clock run at `rate` thousandths from now on."""
         self._base_us, self._bent_us = self._get_monotonic_us(), self._scheduler.now_us
@@ -72,7 +61,6 @@ class NodeClock:
     def set_shift(self, shift_ms: int, on_read: Callable[[], None] | None = None) -> None:
         """Move the wall clock to `shift_ms` from where it would be."""
         if shift_ms != self._shift_ms:
-            self._shift_before_ms, self._shifted_us = self._shift_ms, self._scheduler.now_us
             self._shift_ms = shift_ms
             self._expect_read(on_read)
 

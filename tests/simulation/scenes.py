@@ -63,6 +63,11 @@ class Scene:
         self.nodes[node].store.append_vote(PersistVote(VoteRecord(kind, 0, number, digest)))
         self.observers.on_durable(self.nodes[node], *self.nodes[node].store.sync())
 
+    def decide_vote(self, node: int, kind: RecordKind, number: int, digest: Digest = ZERO_DIGEST) -> None:
+        """Let a node decide a vote now, and neither log nor send it yet."""
+        effect = PersistVote(VoteRecord(kind, 0, number, digest))
+        self.observers.on_handled(self.nodes[node], None, (effect,))
+
     def vote(self, node: int, kind: VoteKind, view: int, digest: Digest = ZERO_DIGEST, is_logged: bool = True) -> None:
         """Let a node log a vote and send it."""
         if is_logged:

@@ -6,6 +6,7 @@ from sequencer.simulation.checkers.agreement import CertificateChecker, PrefixCh
 from sequencer.simulation.checkers.availability import AvailabilityChecker, HaveChecker, VoteAvailabilityChecker
 from sequencer.simulation.checkers.progress import HonestyChecker, InclusionChecker, ProgressChecker
 from sequencer.simulation.checkers.votes import SignatureChecker, VotingRulesChecker
+from sequencer.simulation.scheduler import SECOND
 from sequencer.types.block import FinalizedBlock
 from sequencer.types.messages import Have, HaveEntry
 from sequencer.types.primitives import Tip
@@ -189,6 +190,36 @@ def test_voting_rules_checker_reports_cut_and_time_out_of_bounds() -> None:
     early = scene.propose(scene.make_child(scene.genesis.header, 1, time_ms=501))
     scene.vote(1, VoteKind.NOTARIZE, 1, early.digest)
     assert scene.rules == ["V5", "V7"]
+
+
+def test_voting_rules_checker_excuses_a_vote_by_the_clock_that_the_voter_saw() -> None:
+    """V7: a vote that a slow disk delays is right if it was so when it was decided; the clock may jump."""
+    scene = Scene()
+    scene.observers.add(VotingRulesChecker(scene.ledger))
+    header = scene.propose(scene.make_child(scene.genesis.header, 1, time_ms=10_500))
+    scene.nodes[0].clock.set_shift(10_000)
+    scene.decide_vote(0, RecordKind.NOTARIZE, 1, header.digest)
+    for shift_ms in (0, -10_000):
+        scene.nodes[0].clock.set_shift(shift_ms)
+    scene.scheduler.run_until(1 * SECOND)
+    scene.vote(0, VoteKind.NOTARIZE, 1, header.digest)
+    assert scene.rules == []
+
+
+def test_voting_rules_checker_reports_a_vote_that_only_another_clock_excuses() -> None:
+    """V7: what the voter's clock showed before it decided, or shows when the vote is sent, is no excuse."""
+    scene = Scene()
+    scene.observers.add(VotingRulesChecker(scene.ledger))
+    header = scene.propose(scene.make_child(scene.genesis.header, 1, time_ms=501))
+    for shift_ms in (10_000, 0):
+        scene.nodes[0].clock.set_shift(shift_ms)
+    for node in (0, 1):
+        scene.decide_vote(node, RecordKind.NOTARIZE, 1, header.digest)
+    scene.nodes[1].clock.set_shift(10_000)
+    scene.scheduler.run_until(1 * SECOND)
+    for node in (0, 1):
+        scene.vote(node, VoteKind.NOTARIZE, 1, header.digest)
+    assert scene.rules == ["V7", "V7"]
 
 
 def test_availability_checker_reports_notarized_batch_that_nobody_holds() -> None:

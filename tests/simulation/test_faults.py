@@ -160,7 +160,6 @@ def test_clock_that_runs_fast_reaches_its_timers_early_and_never_goes_back() -> 
     instant = clock.read()
     assert (instant.mono_ms, instant.wall_ms) == (3_000, 1_000_000 + 2_000 - 5_000)
     assert reads == ["rate", "shift"]
-    assert clock.get_wall_ms_max() == 1_000_000 + 2_000
     clock.set_rate(1_000)
     scheduler.run_until(due_us + 10 * MILLISECOND)
     assert clock.read().mono_ms == 3_010

@@ -22,6 +22,7 @@ SEEDS = (
     pytest.param(4, 1, 10583, id="monitor-wants-a-leader-told-of-a-view-that-is-given-up-at-once"),
     pytest.param(5, 1, 12545, id="monitor-blind-to-a-proposal-below-what-a-refused-answer-calls-final"),
     pytest.param(4, 1, 18527, id="monitor-counts-parts-of-a-millisecond-that-the-asking-clock-does-not-show"),
+    pytest.param(4, 0, 19389, id="monitor-reads-the-clock-when-a-delayed-vote-is-sent"),
 )
 
 

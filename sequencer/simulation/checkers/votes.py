@@ -10,6 +10,8 @@ from sequencer.simulation.observer import Observer
 from sequencer.types.batch import Batch
 from sequencer.types.block import BlockHeader
 from sequencer.types.commitment import CommitmentVote
+from sequencer.types.effects import Effect, PersistVote
+from sequencer.types.events import Event
 from sequencer.types.messages import Hello, Message
 from sequencer.types.primitives import Digest, Epoch, View
 from sequencer.types.records import RecordKind, VoteRecord
@@ -120,6 +122,14 @@ class VotingRulesChecker(Observer):
         self._advance_max = ledger.genesis.parameters.lane_advance_max
         self._drift_ms = ledger.genesis.parameters.clock_drift_ms_max
         self._checked: set[tuple[int, Digest]] = set()
+        self._decided_ms: dict[tuple[int, Digest], int] = {}
+        """What a voter's wall clock showed when it decided to notarize a block: until it may send the vote, a slow disk
+        or a crash can take any time, and the clock may jump. # V7 V10"""
+
+    def on_handled(self, node: SimulatedNode, event: Event | None, effects: tuple[Effect, ...]) -> None:
+        for effect in effects:
+            if isinstance(effect, PersistVote) and effect.record.kind is RecordKind.NOTARIZE:
+                self._decided_ms[node.index, effect.record.digest] = node.get_instant().wall_ms
 
     def on_sent(self, node: SimulatedNode, peer: int | None, message: Message) -> None:
         if not isinstance(message, Vote) or message.kind is not VoteKind.NOTARIZE:
@@ -151,7 +161,8 @@ class VotingRulesChecker(Observer):
                 report("V5", view, node.index, f"lane {lane} moves from {old.position} to {new.position}")
             if new.position == old.position and new.digest != old.digest:
                 report("V5", view, node.index, f"lane {lane} changes its tip at {new.position}")
-        if not parent.time_ms < header.time_ms <= node.clock.get_wall_ms_max() + self._drift_ms:
+        wall_ms = self._decided_ms.get((node.index, header.digest), node.get_instant().wall_ms)
+        if not parent.time_ms < header.time_ms <= wall_ms + self._drift_ms:
             report("V7", view, node.index, "the time is not in the voter's window")
 
 
