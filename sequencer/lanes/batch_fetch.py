@@ -34,10 +34,15 @@ class _Wanted:
     """The batch from which on the last request asked: the highest that is missing."""
     peers: tuple[ValidatorIndex, ...] = ()
     """Whom the last request went to."""
+    is_woken: bool = False
+    """Batches of the lane came since it was looked at."""
 
 
 class BatchFetch:
-    """Outstanding fetches, by lane and tip; each is rotated over its sources every T_FETCH."""
+    """Outstanding fetches, by lane and tip; each is rotated over its sources every T_FETCH.
+
+    Nobody is asked for a batch sooner than T_FETCH after the last time, however many chains lead down to it. # I14
+    """
 
     def __init__(self, retry_ms: int) -> None:
         self._retry_ms = retry_ms
@@ -90,22 +95,22 @@ class BatchFetch:
     def poll(self, find_missing: Callable[[ValidatorIndex, Tip, Position], Tip | None], now_ms: int) -> list[Send]:
         """Return the requests that are due; chains that have become whole are dropped."""
         sends: list[Send] = []
-        due = [key for key, wanted in self._wanted.items() if wanted.due_ms <= now_ms]
+        due = [key for key, wanted in self._wanted.items() if wanted.due_ms <= now_ms or wanted.is_woken]
         load = self.count_requests(now_ms) if due else Counter()
         for key in due:
             wanted = self._wanted[key]
             missing = find_missing(key[0], wanted.tip, wanted.floor)
             if missing is None or wanted.tries >= TRIES_MAX:
                 del self._wanted[key]
-                continue
-            sends.extend(self._ask(key[0], wanted, missing, load, now_ms))
+            elif not self._is_asked(key[0], wanted, missing, now_ms):
+                sends.extend(self._ask(key[0], wanted, missing, load, now_ms))
+            wanted.is_woken = False
         return sends
 
     def wake(self, lane: ValidatorIndex, now_ms: int) -> None:
         """Batches of the lane came: look at its fetches at once."""
         for (wanted_lane, _), wanted in self._wanted.items():
-            if wanted_lane == lane and wanted.tries:
-                wanted.due_ms = now_ms
+            wanted.is_woken |= wanted_lane == lane and wanted.tries > 0
 
     def get_timer(self) -> int | None:
         """Return when the next request is due."""
@@ -116,6 +121,18 @@ class BatchFetch:
         if oldest is not None:
             self.refused += 1
             del self._wanted[oldest]
+
+    def _is_asked(self, lane: ValidatorIndex, wanted: _Wanted, missing: Tip, now_ms: int) -> bool:
+        """Tell whether a request for the batch is under way; one of another chain asks this one's sources too."""
+        if wanted.tries and wanted.asked == missing and wanted.due_ms > now_ms:
+            return True
+        for (other_lane, _), other in self._wanted.items():
+            is_under_way = other is not wanted and other.tries > 0 and other.due_ms > now_ms
+            if is_under_way and other_lane == lane and other.asked == missing:
+                other.sources = tuple(dict.fromkeys((*other.sources, *wanted.sources)))
+                wanted.due_ms, wanted.peers = other.due_ms, ()
+                return True
+        return False
 
     def _ask(
         self, lane: ValidatorIndex, wanted: _Wanted, missing: Tip, load: Counter[ValidatorIndex], now_ms: int

@@ -75,7 +75,7 @@ def test_I11_words_of_a_peer_and_forks_stay_within_their_bounds() -> None:
         holder.have(2, HaveEntry(3, number, name_digest(str(number))))
     for number in range(FORK_BATCHES_MAX + 10):
         far = GROUP.batch(1, 7, name_digest(str(number)))
-        holder.want(tip(far)).reply(1, far)
+        holder.want(tip(far)).reply(1, far).give_up()
     bounds = holder.have(3, entry(CHAIN[0])).lanes.get_bounds(holder.now_ms)
     assert bounds["lane_forks"] == (FORK_BATCHES_MAX, FORK_BATCHES_MAX)
     assert bounds["have_heard_per_peer"][0] == bounds["have_heard_per_peer"][1]

@@ -70,6 +70,29 @@ def test_L6_only_the_missing_part_is_asked_for() -> None:
     assert {(r.tip_digest, r.low, r.high) for r in requests} == {(FIVE[2].digest, 1, 3)}
 
 
+def test_I14_batch_that_two_chains_lack_is_asked_for_once_per_retry_time() -> None:
+    """Whom the second chain would ask is asked in the turns of the first."""
+    holder = Holder()
+    holder.lanes.fetch_for_delivery(1, tip(CHAIN[3]), 0, (2, 3), 0)
+    holder.lanes.fetch_for_delivery(1, tip(CHAIN[4]), 0, (0,), 0)
+    first = [peer for peer, digest in holder.take().asked if digest == CHAIN[3].digest]
+    later = [peer for peer, _ in holder.reply(1, CHAIN[4]).asked]
+    turns = [[peer for peer, _ in holder.time(FETCH_MS * n).asked] for n in (1, 2)]
+    assert (first, later, turns) == ([2, 3], [], [[0, 2], [0, 3]])
+
+
+def test_I14_batches_of_another_chain_do_not_repeat_a_request() -> None:
+    """An owner that forks its lane could make this node ask without bound."""
+    fork = GROUP.chain(1, 8, label="fork")
+    holder = Holder()
+    holder.lanes.fetch_for_delivery(1, tip(CHAIN[7]), 0, (2, 3), 0)
+    holder.lanes.fetch_for_delivery(1, tip(fork[7]), 0, (2, 3), 0)
+    holder.take()
+    asked = [digest for batch in reversed(fork) for _, digest in holder.reply(1, batch).asked]
+    assert CHAIN[7].digest not in asked
+    assert (2, CHAIN[7].digest) in holder.time(FETCH_MS).asked
+
+
 def test_L6_long_chain_is_asked_for_in_parts() -> None:
     """One request names at most 16 batches."""
     request = Holder().want(tip(CHAIN[39])).sent(1, GetBatches)[0]

@@ -185,7 +185,7 @@ def test_I11_forks_above_the_floor_are_bounded() -> None:
     holder = Holder()
     forks = [GROUP.batch(1, 2, name_digest(str(n)), (b"%d" % n,)) for n in range(FORK_BATCHES_MAX + 20)]
     for fork in forks:
-        holder.want(tip(fork)).reply(1, fork)
+        holder.want(tip(fork)).reply(1, fork).give_up()
     held = [fork for fork in forks if holder.lanes.is_available(1, tip(fork), Tip(1, name_digest("floor")))]
     assert len(held) == FORK_BATCHES_MAX
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
+from sequencer.lanes.batch_fetch import TRIES_MAX
 from sequencer.lanes.lanes import Lanes
 from sequencer.types.batch import Batch
 from sequencer.types.effects import Broadcast, Effect, PersistBatch, PersistVote, Send
@@ -74,6 +75,12 @@ class Holder:
         """Let a proposal name a tip, and wait until it is asked for."""
         self.lanes.fetch(lane, tip, floor or ROOT_CUT[lane], sources, self.now_ms)
         return self.time(self.now_ms + HAVE_MS)
+
+    def give_up(self) -> Holder:
+        """Let time pass until nothing is fetched any more."""
+        for _ in range(TRIES_MAX + 1):
+            self.time(self.now_ms + FETCH_MS)
+        return self
 
     def finalize(self, lane: int, tip: Tip) -> Holder:
         self.lanes.on_finalized((*ROOT_CUT[:lane], tip, *ROOT_CUT[lane + 1 :]), at(self.now_ms))
