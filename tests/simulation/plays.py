@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sequencer.crypto.hashing import ZERO_DIGEST
-from sequencer.types.batch import Batch
+from sequencer.types.batch import Batch, BatchHeader, compute_payload_hash, encode_payload
 from sequencer.types.bundle import Bundle, Leg, Operation
 from sequencer.types.effects import PersistVote
+from sequencer.types.evidence import Statement
 from sequencer.types.item import SignedBundle
-from sequencer.types.messages import SYNC_BLOCKS_MAX, GetBatches, Hello, Message, Sync
+from sequencer.types.messages import SYNC_BLOCKS_MAX, Batches, GetBatches, Have, Hello, Message, Sync, SyncBlocks
 from sequencer.types.outcome import Status
+from sequencer.types.primitives import Digest
 from sequencer.types.records import RecordKind, VoteRecord
 from sequencer.types.signing import SignatureKind, compute_signing_bytes
 from sequencer.types.vote import Certificate, Proposal, Vote, VoteKind
@@ -272,3 +274,59 @@ def play_store_behind_the_log(stage: Stage) -> bool:
     stage.restart(3)
     stage.advance(15)
     return height >= 4 and stage.get_height(3) >= max(height, stage.get_height(0) - 1)
+
+
+def play_fork_above_finality(stage: Stage) -> bool:
+    """Finality takes another fork of a lane than a validator holds; it vouches for what stands above, and forgets why.
+
+    It dies before the finalized block is durable, and is shown what goes on with its own fork before anything else.
+    """
+    traitor, victim, *others = (stage.get_leader(view) for view in (4, 3, 1, 2))
+    stage.simulation.ledger.faulty.add(traitor)
+    is_alone = False
+
+    def intercept(source: int, target: int, message: Message) -> int | None:
+        is_taught = target == victim and (is_alone or isinstance(message, Batches | SyncBlocks))
+        # Who knows of a fork shuns the lane.
+        is_telling = source == victim and isinstance(message, Proposal | Have | Statement)
+        return LOST if traitor in (source, target) or is_taught or is_telling else None
+
+    stage.intercept(intercept)
+    stage.advance(1)
+    first = make_batch(stage, traitor, 1, ZERO_DIGEST, 0)
+    held, taken = (make_batch(stage, traitor, 2, first.digest, label) for label in (1, 2))
+    push(stage, first, *others, victim)
+    push(stage, held, victim)
+    push(stage, taken, *others)
+    stage.advance(8)
+    is_taken = [stage.get_position(node, traitor) for node in (victim, *others)] == [1, 2, 2]
+    push(stage, make_batch(stage, traitor, 3, taken.digest, 3), victim)
+    stage.advance(1)
+    is_alone = True
+    stage.crash(victim)
+    stage.restart(victim)
+    push(stage, make_batch(stage, traitor, 3, held.digest, 4), victim)
+    stage.advance(1)
+    stage.crash(victim)
+    stage.intercept(None)
+    stage.restart(victim)
+    stage.advance(10)
+    return is_taken and stage.get_position(victim, traitor) >= 2
+
+
+def make_batch(stage: Stage, lane: int, position: int, parent: Digest, label: int) -> Batch:
+    """Return what the owner of a lane may sign; the label tells forks apart."""
+    config = stage.nodes[lane].config
+    assert config.signer is not None  # a validator
+    payload = encode_payload((make_item(stage, 0, channel=label),))
+    header = BatchHeader(0, lane, position, parent, compute_payload_hash(payload), len(payload), 1)
+    signature = config.signer.sign(header.compute_signing_bytes(config.genesis.chain_id))
+    return Batch(header, signature, payload)
+
+
+def push(stage: Stage, batch: Batch, *targets: int) -> None:
+    """Let a lane's owner push a batch to some."""
+    owner = stage.nodes[batch.header.lane]
+    stage.simulation.observers.on_sent(owner, None, batch)
+    for target in targets:
+        stage.simulation.scheduler.call_after(1_000, stage.nodes[target].on_message, owner.index, batch)

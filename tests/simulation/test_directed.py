@@ -8,6 +8,7 @@ from tests.simulation.directed import COMES_THROUGH, Play, perform
 from tests.simulation.planted.bugs import BUGS
 from tests.simulation.planted.plant import PlantedBug, hunt_by_play
 from tests.simulation.plays import (
+    play_fork_above_finality,
     play_forwarding_deadlock,
     play_gap_below_tip,
     play_late_notarization,
@@ -31,6 +32,7 @@ from tests.simulation.plays import (
         pytest.param(play_lost_push, id="L2b-batch-lost-with-a-connection-is-pushed-again-while-one-is-dead"),
         pytest.param(play_sequence_gap, id="A6-sequence-gap-through-two-lanes-is-closed-in-order"),
         pytest.param(play_gap_below_tip, id="L4-have-never-covers-a-gap-below-the-tip"),
+        pytest.param(play_fork_above_finality, id="L4-have-of-one-batch-per-position-whatever-a-restart-forgets"),
         pytest.param(play_late_notarization, id="V12-finalize-is-not-derived-again-after-a-restart"),
         pytest.param(play_restart_with_finalize, id="F5-own-votes-are-offered-again-after-a-restart"),
         pytest.param(play_restart_alone, id="V11-logged-finalize-forbids-nullify-after-a-restart"),

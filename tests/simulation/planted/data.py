@@ -5,7 +5,12 @@ from __future__ import annotations
 from sequencer.simulation.options import SimulationOptions
 from tests.simulation.planted.edit import Edit
 from tests.simulation.planted.plant import HALT, PlantedBug
-from tests.simulation.plays import play_gap_below_tip, play_lost_push, play_restart_with_own_batch
+from tests.simulation.plays import (
+    play_fork_above_finality,
+    play_gap_below_tip,
+    play_lost_push,
+    play_restart_with_own_batch,
+)
 
 LANES = (
     PlantedBug(
@@ -67,6 +72,14 @@ LANES = (
         ),
         ("L4",),
         play=play_gap_below_tip,
+    ),
+    PlantedBug(
+        "have_choice_forgotten",
+        "L4",
+        (Edit("lanes.lane:Lane.restore", "{**self._first, **choices}", "dict(choices)"),),
+        ("L4",),
+        play=play_fork_above_finality,
+        is_random=False,
     ),
     PlantedBug(
         "fetch_on_have",

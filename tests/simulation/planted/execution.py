@@ -7,6 +7,18 @@ from tests.simulation.planted.plant import PlantedBug
 
 BUGS = (
     PlantedBug(
+        "held_back_for_good",
+        "A5",
+        (
+            Edit(
+                "mempool.patience:_get_end",
+                "entry.admitted_height + HOLD_BACK_HEIGHTS",
+                "entry.admitted_height + 2**40 + HOLD_BACK_HEIGHTS",
+            ),
+        ),
+        ("I13",),
+    ),
+    PlantedBug(
         "bundle_partial",
         "A8",
         (Edit("state.journal:Journal.revert", "while len(self._undo) > mark:", "while len(self._undo) > mark + 1:"),),
