@@ -37,6 +37,10 @@ class _Wanted:
     is_woken: bool = False
     """Batches of the lane came since it was looked at."""
 
+    def is_under_way(self, missing: Tip, now_ms: int) -> bool:
+        """Tell whether the last request asked for this batch, and may still be answered."""
+        return self.tries > 0 and self.asked == missing and self.due_ms > now_ms
+
 
 class BatchFetch:
     """Outstanding fetches, by lane and tip; each is rotated over its sources every T_FETCH.
@@ -102,13 +106,13 @@ class BatchFetch:
             missing = find_missing(key[0], wanted.tip, wanted.floor)
             if missing is None or wanted.tries >= TRIES_MAX:
                 del self._wanted[key]
-            elif not self._is_asked(key[0], wanted, missing, now_ms):
+            elif not wanted.is_under_way(missing, now_ms) and not self._join(key[0], wanted, missing, now_ms):
                 sends.extend(self._ask(key[0], wanted, missing, load, now_ms))
             wanted.is_woken = False
         return sends
 
-    def wake(self, lane: ValidatorIndex, now_ms: int) -> None:
-        """Batches of the lane came: look at its fetches at once."""
+    def wake(self, lane: ValidatorIndex) -> None:
+        """Batches of the lane came: look at its fetches with the next poll."""
         for (wanted_lane, _), wanted in self._wanted.items():
             wanted.is_woken |= wanted_lane == lane and wanted.tries > 0
 
@@ -122,13 +126,10 @@ class BatchFetch:
             self.refused += 1
             del self._wanted[oldest]
 
-    def _is_asked(self, lane: ValidatorIndex, wanted: _Wanted, missing: Tip, now_ms: int) -> bool:
-        """Tell whether a request for the batch is under way; one of another chain asks this one's sources too."""
-        if wanted.tries and wanted.asked == missing and wanted.due_ms > now_ms:
-            return True
+    def _join(self, lane: ValidatorIndex, wanted: _Wanted, missing: Tip, now_ms: int) -> bool:
+        """Let another chain that asks for the same batch ask this one's sources too; False if none does."""
         for (other_lane, _), other in self._wanted.items():
-            is_under_way = other is not wanted and other.tries > 0 and other.due_ms > now_ms
-            if is_under_way and other_lane == lane and other.asked == missing:
+            if other is not wanted and other_lane == lane and other.is_under_way(missing, now_ms):
                 other.sources = tuple(dict.fromkeys((*other.sources, *wanted.sources)))
                 wanted.due_ms, wanted.peers = other.due_ms, ()
                 return True

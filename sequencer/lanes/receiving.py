@@ -93,7 +93,7 @@ class Receiving:
                 touched[batch.header.lane] = None
         for index in touched:
             self._held.extend(index, now.mono_ms)
-            self._fetch.wake(index, now.mono_ms)
+            self._fetch.wake(index)
 
     def on_get_batches(self, peer: ValidatorIndex, request: GetBatches) -> bool:
         """A peer lacks batches: answer from the tip downwards as far as held; False if none is held. # L6"""
